@@ -1,0 +1,88 @@
+"""Everything that can go wrong and is the user's to mend, each in one sentence.
+
+An error of this module is never a bug: it says what happened, to which file, what is allowed and
+what to do next. The command line prints it and exits with status 2; the plugin shows it as a
+message. Any other exception is a bug and is reported as one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class PccsError(Exception):
+    """Base of all errors a user can act on.
+
+    Parameters
+    ----------
+    what
+        What happened, as a sentence without a final full stop.
+    path
+        The file or folder it happened to.
+    allowed
+        What would have been accepted.
+    remedy
+        What to do next, as an imperative.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        path: str | Path | None = None,
+        allowed: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.what = what
+        self.path = Path(path) if path is not None else None
+        self.allowed = allowed
+        self.remedy = remedy
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        head = f"{self.path}: {self.what}" if self.path is not None else self.what
+        parts = [head.rstrip(".")]
+        if self.allowed:
+            parts.append(f"allowed: {self.allowed.rstrip('.')}")
+        text = "; ".join(parts) + "."
+        return f"{text} {self.remedy.rstrip('.')}." if self.remedy else text
+
+
+class ImageError(PccsError):
+    """An image cannot be read, or not understood as planes."""
+
+
+class MaskError(PccsError):
+    """A mask does not fit its image, or holds values nobody named."""
+
+
+class ProjectError(PccsError):
+    """A project folder is missing, broken, newer than this program, or already there."""
+
+
+class ProjectLocked(ProjectError):
+    """Another living process writes to the project."""
+
+
+class ConfigError(PccsError):
+    """A setting has an unknown name or a value out of range."""
+
+
+class ModelError(PccsError):
+    """No trained model is there, or it does not fit the project."""
+
+
+class TrainingError(PccsError):
+    """Training cannot start or go on."""
+
+
+class WorkerError(PccsError):
+    """The worker process could not be started, or ended on its own."""
+
+
+class ProtocolError(PccsError):
+    """A line between plugin and worker is not a message of this version."""
+
+
+class ExportError(PccsError):
+    """A result cannot be written in the format asked for."""
