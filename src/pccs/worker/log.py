@@ -1,0 +1,58 @@
+"""``worker.log``: what the worker, and the libraries in it, print. No torch, no Qt."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+NAME = "worker.log"
+LIMIT = 4 * 1024 * 1024
+"""Bytes above which the log is moved aside to ``worker.log.1``, replacing the one before."""
+
+_TAIL = 16 * 1024
+
+
+def log_path(project: Path) -> Path:
+    """The log of the project folder ``project``."""
+    return project / NAME
+
+
+def trim(path: Path, limit: int = LIMIT) -> bool:
+    """Move the log aside when it is larger than ``limit`` bytes; say whether that was done.
+
+    The file is copied and emptied rather than renamed: a process that has it open for appending
+    goes on writing to the right place, on Windows too.
+    """
+    try:
+        if path.stat().st_size <= limit:
+            return False
+        shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+        with path.open("r+b") as log:
+            log.truncate(0)
+    except OSError:
+        return False  # a log is never worth an error
+    return True
+
+
+def size(path: Path) -> int:
+    """Bytes in the log, 0 when there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def last_line(path: Path, since: int = 0, longest: int = 300) -> str:
+    """The last line that says something after byte ``since``, shortened to ``longest`` characters."""
+    try:
+        with path.open("rb") as log:
+            end = log.seek(0, 2)
+            begin = since if since <= end else 0  # trimmed in the meantime
+            log.seek(max(begin, end - _TAIL))
+            text = log.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    return lines[-1] if len(lines[-1]) <= longest else f"{lines[-1][:longest]}…"
