@@ -1,0 +1,61 @@
+"""What every loss needs to stay finite: full precision, safe logarithms, safe normalisation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+NEGLIGIBLE = -1e30
+"""Stands for minus infinity where a row may be empty: finite, so its gradient is 0 and not NaN."""
+
+
+def full(x: Tensor) -> Tensor:
+    """``x`` in float32, or unchanged when it is float64 (half precision is for convolutions)."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def full_precision(x: Tensor) -> torch.autocast:
+    """Context without automatic half precision on the device of ``x``."""
+    return torch.autocast(device_type=x.device.type, enabled=False)
+
+
+def safe_log(p: Tensor, floor: float | None = None) -> Tensor:
+    """``log p``, constant (with gradient 0) below ``floor`` (the smallest normal number by default)."""
+    return p.clamp_min(torch.finfo(p.dtype).tiny if floor is None else floor).log()
+
+
+def unit(x: Tensor, dim: int = -1) -> Tensor:
+    """``x`` divided by its norm along ``dim``; the zero vector stays zero, with a finite gradient."""
+    return x * (x.square().sum(dim, keepdim=True) + 1e-12).rsqrt()
+
+
+def one_hot(index: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    """``[B, ...] -> [B, size, ...]``: 1 where ``index`` is the channel; an index outside has no 1."""
+    channels = torch.arange(size, device=index.device).view(-1, *[1] * (index.dim() - 1))
+    return (index.unsqueeze(1) == channels).to(dtype)
+
+
+def segment_sums(z: Tensor, key: Tensor, size: int, weight: Tensor | None = None) -> Tensor:
+    """Sums of feature vectors by key, image by image.
+
+    Parameters
+    ----------
+    z : Tensor, shape (B, D, h, w), floating
+        Features; a channels-last map is read without a copy.
+    key : Tensor, shape (B, h, w), int64
+        Group of each pixel in ``[0, size)``; a key outside belongs to no group.
+    size : int
+        Number of groups an image has.
+    weight : Tensor, shape (B, h, w), optional
+        Weight of each pixel in its group.
+
+    Returns
+    -------
+    Tensor, shape (B, size, D)
+        Differentiable in ``z``. A product with the membership matrix: dense and branch-free, so it is
+        faster than scattering rows at the sizes met here, and the same on every device.
+    """
+    members = one_hot(key.flatten(1), size, z.dtype)
+    if weight is not None:
+        members = members * weight.flatten(1).unsqueeze(1).to(z.dtype)
+    return members @ z.flatten(2).transpose(1, 2)

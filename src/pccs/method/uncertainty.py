@@ -1,0 +1,44 @@
+"""How sure the teacher is of a pixel, and how sure is sure enough (sections 4 and 5)."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from pccs.method.numeric import full, safe_log
+
+
+def normalised_entropy(probabilities: Tensor) -> Tensor:
+    """Entropy over the classes divided by its largest value.
+
+    Parameters
+    ----------
+    probabilities : Tensor, shape (B, C, ...)
+        Summing to 1 over ``C >= 2``.
+
+    Returns
+    -------
+    Tensor, shape (B, ...)
+        In [0, 1]: exactly 0 where one class has everything, 1 where all are equally likely. The
+        gradient is finite everywhere, at a probability of 0 too.
+    """
+    p = full(probabilities)
+    entropy = -(p * safe_log(p)).sum(1)
+    return (entropy / math.log(max(p.shape[1], 2))).clamp(0.0, 1.0)
+
+
+def confidence_threshold(progress: float, low: float = 0.36, high: float = 0.72) -> float:
+    """``τ``: the uncertainty above which a pixel is not trusted, rising linearly with ``progress``.
+
+    ``progress`` is in [0, 1] and clipped to it. The ends correspond to the published constants for
+    two classes on the normalised scale; the straight line between them is our choice.
+    """
+    return low + (high - low) * min(max(progress, 0.0), 1.0)
+
+
+def ramp(x: float, X: float) -> float:
+    """``exp(-5 (1 - clip(x, 0, X)/X)²)``: from 0.007 to 1 as ``x`` goes from 0 to ``X``."""
+    if X <= 0:
+        return 1.0
+    return math.exp(-5.0 * (1.0 - min(max(x, 0.0), X) / X) ** 2)
