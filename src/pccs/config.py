@@ -42,6 +42,8 @@ class DataSettings(_Settings):
     """Crops without annotation in a batch."""
     holdout: float = Field(0.1, ge=0.0, lt=0.9)
     """Share of the annotated area, in blocks, that is kept for validation."""
+    orientation: Literal["any", "upright"] = "any"
+    """Whether images may be turned and mirrored freely, or have an up and a down."""
     cutmix: bool = True
     """Paste rectangles between annotated crops."""
 

@@ -1,0 +1,156 @@
+"""Items as tensors at the working scale, cached within a budget of memory."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pccs.data.normalise import Statistics, match_channels, measure, normalise, sample_indices
+from pccs.data.scale import working_scale
+from pccs.errors import ImageError, TrainingError
+from pccs.images import read_plane
+from pccs.labels import IGNORE, to_targets
+from pccs.project import Project
+
+_PAINTED = 0.25
+"""Share of a working pixel that must be annotated for it to carry a label."""
+_SCALE_SAMPLE = 12
+"""Annotated items looked at to choose the working scale."""
+
+
+def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
+    """Size of an item at the working scale."""
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """``[C, H, W]`` to ``size``, linear, without aliasing."""
+    if image.shape[-2:] == size:
+        return image
+    return F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
+
+
+def resize_target(target: NDArray[np.uint8], classes: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Targets ``(H, W)`` to ``size`` by majority of the annotated area; unpainted stays 255."""
+    if target.shape == size:
+        return target
+    codes = torch.from_numpy(target.astype(np.int64))
+    shares = F.one_hot(codes.clamp(max=classes), classes + 1).permute(2, 0, 1)[None].float()
+    shares = F.interpolate(shares, size=size, mode="bilinear", antialias=True)[0, :classes]
+    best = shares.argmax(0).to(torch.uint8)
+    best[shares.sum(0) < _PAINTED] = IGNORE
+    return best.numpy()
+
+
+def choose_channels(project: Project) -> int:
+    """Channels of the network: those most images of the project have."""
+    counts = Counter(s.info.channels for s in project.sources.values())
+    if not counts:
+        raise TrainingError("the project has no images", path=project.path, remedy="Add some first")
+    return counts.most_common(1)[0][0]
+
+
+def choose_scale(project: Project) -> float:
+    """Working scale that suits the annotated objects of ``project``."""
+    sides = [max(s.info.plane_shape) for s in project.sources.values()]
+    names = [n for n in project.annotated_items() if project.is_complete(n)]
+    picked = [names[i] for i in np.linspace(0, len(names) - 1, min(len(names), _SCALE_SAMPLE)).astype(int)]
+    targets = [to_targets(project.annotation(n), project.classes, complete=True) for n in picked]
+    return working_scale(int(np.median(sides)), targets, len(project.classes))
+
+
+class ItemStore:
+    """Images and targets of a project as tensors, at one working scale.
+
+    Parameters
+    ----------
+    project
+        Where items come from.
+    channels, scale
+        What the network takes.
+    budget
+        Bytes of images and targets kept in memory; the least recently used go first.
+    """
+
+    def __init__(self, project: Project, *, channels: int, scale: float, budget: int = 2**30) -> None:
+        self.project = project
+        self.channels = channels
+        self.scale = scale
+        self._budget = budget
+        self._used = 0
+        self._cache: OrderedDict[tuple[str, str], Tensor] = OrderedDict()
+        self._statistics: dict[str, Statistics] = {}
+
+    @property
+    def classes(self) -> int:
+        """``C``."""
+        return len(self.project.classes)
+
+    def image(self, name: str) -> Tensor:
+        """Normalised image ``[C, h, w]`` float32.
+
+        Raises
+        ------
+        ImageError
+            If the item cannot be read, or its channels do not fit the network.
+        """
+        return self._cached("image", name) if ("image", name) in self._cache else self._load_image(name)
+
+    def target(self, name: str) -> Tensor:
+        """Training target ``[h, w]`` uint8: class index, 255 where nothing is known."""
+        return self._cached("target", name) if ("target", name) in self._cache else self._load_target(name)
+
+    def forget_target(self, name: str) -> None:
+        """The annotation of ``name`` has changed."""
+        old = self._cache.pop(("target", name), None)
+        if old is not None:
+            self._used -= old.nbytes
+
+    def statistics(self, name: str) -> Statistics:
+        """Intensity statistics of the source of ``name``."""
+        item = self.project.item(name)
+        if item.stem not in self._statistics:
+            info = self.project.sources[item.stem].info
+            indices: Sequence[int] = sample_indices(info.n_planes) if info.is_stack else [item.index]
+            planes = [read_plane(info, i) for i in indices]
+            self._statistics[item.stem] = measure(planes, joint="S" in info.axes)
+        return self._statistics[item.stem]
+
+    def _load_image(self, name: str) -> Tensor:
+        pixels = normalise(self.project.image(name), self.statistics(name))
+        fitted = match_channels(pixels, self.channels)
+        if fitted is None:
+            raise ImageError(
+                f"item {name!r} has {pixels.shape[0]} channels where the network takes {self.channels}",
+                remedy="Keep images with other channels in a project of their own",
+            )
+        image = torch.from_numpy(np.ascontiguousarray(fitted))
+        return self._keep("image", name, resize_image(image, self._size(image.shape)))
+
+    def _load_target(self, name: str) -> Tensor:
+        project = self.project
+        full = to_targets(project.annotation(name), project.classes, complete=project.is_complete(name))
+        return self._keep(
+            "target", name, torch.from_numpy(resize_target(full, self.classes, self._size(full.shape)))
+        )
+
+    def _size(self, shape: Sequence[int]) -> tuple[int, int]:
+        return scaled_size(shape[-2], shape[-1], self.scale)
+
+    def _cached(self, kind: str, name: str) -> Tensor:
+        self._cache.move_to_end((kind, name))
+        return self._cache[kind, name]
+
+    def _keep(self, kind: str, name: str, tensor: Tensor) -> Tensor:
+        self._cache[kind, name] = tensor
+        self._used += tensor.nbytes
+        while self._used > self._budget and len(self._cache) > 1:
+            _, old = self._cache.popitem(last=False)
+            self._used -= old.nbytes
+        return tensor

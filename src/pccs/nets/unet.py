@@ -1,0 +1,111 @@
+"""A U-Net that exposes its features.
+
+Two 3×3 convolutions, normalisation and LeakyReLU a level; bilinear up-sampling. The decoder's maps
+at strides 2, 4 and 8, brought to stride 4 and concatenated, feed a projection head whose output is
+the feature vector of a pixel (He et al., arXiv 2502.06650).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+STRIDE = 4
+"""Stride of the feature map on which prototypes are formed."""
+DEEPEST = 16
+"""Stride of the deepest level: sides of an input must be multiples of it."""
+
+
+def _groups(channels: int) -> int:
+    """Number of normalisation groups: about eight channels each, always a divisor."""
+    return next(g for g in range(max(1, channels // 8), 0, -1) if channels % g == 0)
+
+
+def _block(inputs: int, outputs: int) -> nn.Sequential:
+    # Group normalisation has no batch statistics: the teacher cannot drift from its student, and a
+    # batch that mixes annotated and unannotated crops does not let one leak into the other.
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        layers += [
+            nn.Conv2d(channels, outputs, 3, padding=1, bias=False),
+            nn.GroupNorm(_groups(outputs), outputs),
+            nn.LeakyReLU(0.01, inplace=True),
+        ]
+    return nn.Sequential(*layers)
+
+
+def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
+    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+class SegmentationNet(nn.Module):
+    """U-Net with five levels and a projection head.
+
+    Parameters
+    ----------
+    channels
+        Channels of the image.
+    classes
+        ``C``, number of classes.
+    widths
+        Channels of the levels at strides 1, 2, 4, 8 and 16.
+    embedding
+        ``D``, dimensions of a feature vector.
+    """
+
+    def __init__(self, channels: int, classes: int, widths: Sequence[int], embedding: int) -> None:
+        super().__init__()
+        self.encoder = nn.ModuleList(
+            _block(a, b) for a, b in zip([channels, *widths[:-1]], widths, strict=True)
+        )
+        upwards = list(zip(widths[::-1], widths[-2::-1], strict=False))
+        self.decoder = nn.ModuleList(_block(below + skip, skip) for below, skip in upwards)
+        self.segment = nn.Conv2d(widths[0], classes, 1)
+        fused = widths[1] + widths[2] + widths[3]
+        self.project = nn.Sequential(
+            nn.Conv2d(fused, embedding, 1), nn.ReLU(inplace=True), nn.Conv2d(embedding, embedding, 1)
+        )
+
+    def forward(self, x: Tensor, *, embed: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Logits, and the features of every pixel when ``embed``.
+
+        Parameters
+        ----------
+        x
+            ``[B, channels, H, W]`` float, sides multiples of 16.
+
+        Returns
+        -------
+        logits
+            ``[B, C, H, W]``.
+        z
+            ``[B, D, H/4, W/4]``, not normalised; ``None`` unless ``embed``.
+        """
+        skips = self.encode(x)
+        y = skips.pop()
+        levels = []
+        for block in self.decoder:
+            skip = skips.pop()
+            y = block(torch.cat([_resize(y, skip.shape[-2:]), skip], dim=1))
+            levels.append(y)
+        logits = self.segment(y)
+        return logits, self._embed(levels) if embed else None
+
+    def encode(self, x: Tensor) -> list[Tensor]:
+        """Encoder maps at strides 1, 2, 4, 8 and 16."""
+        maps = []
+        for depth, block in enumerate(self.encoder):
+            x = block(F.max_pool2d(x, 2) if depth else x)
+            maps.append(x)
+        return maps
+
+    def _embed(self, levels: list[Tensor]) -> Tensor:
+        eighth, quarter, half, _ = levels
+        size = quarter.shape[-2:]
+        # Average pooling by 2 is what bilinear resizing by exactly one half computes, and is faster.
+        fused = torch.cat([F.avg_pool2d(half, 2), quarter, _resize(eighth, size)], dim=1)
+        z: Tensor = self.project(fused)
+        return z

@@ -1,0 +1,243 @@
+"""From an image of any size to class values, probabilities and uncertainty at its own size."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from pccs import atomic
+from pccs.data.normalise import Statistics, match_channels, measure, normalise
+from pccs.data.store import ItemStore, resize_image, scaled_size
+from pccs.errors import ImageError, ModelError
+from pccs.labels import LabelClass
+from pccs.method.uncertainty import normalised_entropy
+from pccs.nets import SegmentationNet
+from pccs.predict.tiles import forward_tiled, pad_to_multiple
+from pccs.project import Project, Run
+from pccs.train import checkpoint
+from pccs.train.runtime import place, resolve_device, to_device
+
+MODEL_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What must be known to rebuild a network and read its output."""
+
+    classes: tuple[LabelClass, ...]
+    channels: int
+    scale: float
+    widths: tuple[int, ...]
+    embedding: int
+
+    def build(self) -> SegmentationNet:
+        """The network, with random weights."""
+        return SegmentationNet(self.channels, len(self.classes), self.widths, self.embedding)
+
+    def to_json(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return {**asdict(self), "classes": [c.model_dump() for c in self.classes]}
+
+    @classmethod
+    def from_json(cls, fields: Any, path: Path) -> ModelFacts:
+        """Back from :meth:`to_json`; :class:`ModelError` naming ``path`` when it does not fit."""
+        try:
+            return cls(
+                classes=tuple(LabelClass.model_validate(c) for c in fields["classes"]),
+                channels=_whole(fields["channels"], 64),
+                scale=float(fields["scale"]),
+                widths=tuple(_whole(w, 4096) for w in fields["widths"]),
+                embedding=_whole(fields["embedding"], 4096),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"describes no model ({error})", path=path) from error
+
+
+def _whole(value: Any, largest: int) -> int:
+    """A count read from a file: a huge one must not allocate a huge network."""
+    number = int(value)
+    if not 1 <= number <= largest:
+        raise ValueError(f"{number} is not between 1 and {largest}")
+    return number
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the teacher says about one item.
+
+    ``probabilities`` float32 ``(C, H, W)`` sum to 1; ``labels`` uint8 ``(H, W)`` are class values
+    as in annotations; ``uncertainty`` float32 ``(H, W)`` is normalised entropy, 1 = the classes are
+    equally likely; ``disagreement`` float32 ``(H, W)`` in [0, 1] is the total variation between
+    student and teacher, ``None`` when there is no student.
+    """
+
+    probabilities: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    uncertainty: NDArray[np.float32]
+    disagreement: NDArray[np.float32] | None
+
+    def as_snapshot(self) -> NDArray[np.uint8]:
+        """``uint8 [3, H, W]`` as :class:`pccs.events.Snapshot` describes it."""
+        other = self.disagreement if self.disagreement is not None else np.zeros_like(self.uncertainty)
+        return np.stack([self.labels, *(np.round(m * 255).astype(np.uint8) for m in (self.uncertainty, other))])
+
+
+class Predictor:
+    """A network ready to look at images.
+
+    Parameters
+    ----------
+    facts, net
+        The model; ``net`` is used as it is, so a training teacher may be passed.
+    device
+        Where it lives.
+    student
+        For the disagreement map; optional.
+    run, step
+        Where the weights come from.
+    """
+
+    def __init__(
+        self,
+        facts: ModelFacts,
+        net: nn.Module,
+        device: torch.device,
+        *,
+        student: nn.Module | None = None,
+        run: str = "",
+        step: int = 0,
+    ) -> None:
+        self.facts, self.net, self.device, self.student = facts, net, device, student
+        self.run, self.step = run, step
+        self._store: ItemStore | None = None
+        self._values = np.array([c.value for c in facts.classes], np.uint8)
+
+    # -------------------------------------------------------------- loading
+
+    @classmethod
+    def load(cls, project: Project, run: Run | None = None, *, device: str = "auto") -> Predictor:
+        """The newest model of ``project``, or that of ``run``.
+
+        Raises
+        ------
+        ModelError
+            If nothing is trained yet, or the checkpoint is damaged.
+        """
+        run = run or project.current_run()
+        if run is None:
+            raise ModelError("nothing is trained yet", path=project.path, remedy="Run 'pccs train' first")
+        facts, tensors = checkpoint.read(run.path)
+        model = ModelFacts.from_json(facts.get("model"), run.path)
+        where = resolve_device(device)
+        net = _filled(model, checkpoint.prefixed("teacher", tensors), where, run.path)
+        student = _filled(model, checkpoint.prefixed("student", tensors), where, run.path)
+        return cls(model, net, where, student=student, run=run.name, step=int(facts["step"]))
+
+    def save_model(self, folder: Path) -> None:
+        """Write ``model.safetensors`` and ``model.json``: all that :meth:`from_model` needs."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {k: v.detach().cpu().contiguous().clone() for k, v in self.net.state_dict().items()}
+        with atomic.writing(folder / "model.safetensors") as temporary:
+            save_file(weights, temporary)
+        facts = {"format": MODEL_FORMAT, "run": self.run, "step": self.step, **self.facts.to_json()}
+        atomic.write_json(folder / "model.json", facts)
+
+    @classmethod
+    def from_model(cls, folder: Path, *, device: str = "auto") -> Predictor:
+        """A model written by :meth:`save_model`; it needs no project.
+
+        Raises
+        ------
+        ModelError
+            If the files are missing, damaged, or of another version.
+        """
+        fields = checkpoint.read_json(folder / "model.json")
+        if fields.get("format") != MODEL_FORMAT:
+            raise ModelError(f"model format {fields.get('format')!r} is not {MODEL_FORMAT}", path=folder)
+        model, where = ModelFacts.from_json(fields, folder), resolve_device(device)
+        net = _filled(model, checkpoint.read_tensors(folder / "model.safetensors"), where, folder)
+        return cls(model, net, where, run=str(fields.get("run", "")), step=int(fields.get("step", 0)))
+
+    # ------------------------------------------------------------ predicting
+
+    def predict(self, image: NDArray[np.generic], *, statistics: Statistics | None = None) -> Prediction:
+        """Segment one plane.
+
+        Parameters
+        ----------
+        image
+            ``(H, W)`` or ``(H, W, C)``, any real dtype.
+        statistics
+            Intensity statistics of its source; measured on the image itself when absent.
+        """
+        plane = image[..., None] if image.ndim == 2 else image
+        statistics = statistics or measure([plane], joint=plane.shape[-1] == 3)
+        fitted = match_channels(normalise(plane, statistics), self.facts.channels)
+        if fitted is None:
+            raise ImageError(
+                f"the image has {plane.shape[-1]} channels where the model takes {self.facts.channels}"
+            )
+        full = torch.from_numpy(np.ascontiguousarray(fitted))
+        height, width = full.shape[-2:]
+        small = resize_image(full, scaled_size(height, width, self.facts.scale))
+        return self._finish(small, (height, width))
+
+    def predict_item(self, project: Project, item: str) -> Prediction:
+        """Segment an item of ``project``; images of recently seen items are kept at hand."""
+        found = project.item(item)
+        size = project.sources[found.stem].info.plane_shape
+        return self._finish(self._items(project).image(found.name), size)
+
+    @torch.no_grad()
+    def embed(self, project: Project, item: str) -> NDArray[np.float32]:
+        """Mean bottleneck feature of an item, ``(D,)`` of unit length: how much two look alike."""
+        x, _ = pad_to_multiple(self._items(project).image(project.item(item).name)[None])
+        net = self.net
+        assert isinstance(net, SegmentationNet)
+        vector = net.encode(to_device(x, self.device))[-1].mean(dim=(0, 2, 3)).float().cpu().numpy()
+        unit: NDArray[np.float32] = vector / max(float(np.linalg.norm(vector)), 1e-12)
+        return unit
+
+    def _items(self, project: Project) -> ItemStore:
+        if self._store is None or self._store.project is not project:
+            self._store = ItemStore(
+                project, channels=self.facts.channels, scale=self.facts.scale, budget=2**28
+            )
+        return self._store
+
+    @torch.no_grad()
+    def _finish(self, small: Tensor, size: tuple[int, int]) -> Prediction:
+        probabilities = self._probabilities(self.net, small, size)
+        uncertainty = normalised_entropy(probabilities[None])[0].clamp(0.0, 1.0)
+        disagreement = None
+        if self.student is not None:
+            other = self._probabilities(self.student, small, size)
+            disagreement = (0.5 * (other - probabilities).abs().sum(0)).clamp(0.0, 1.0).numpy()
+        values: NDArray[np.uint8] = self._values[probabilities.argmax(0).numpy()]
+        return Prediction(probabilities.numpy(), values, uncertainty.numpy(), disagreement)
+
+    def _probabilities(self, net: nn.Module, small: Tensor, size: tuple[int, int]) -> Tensor:
+        logits = forward_tiled(net, to_device(small[None], self.device))
+        shares = logits.float().softmax(1)
+        if shares.shape[-2:] != size:
+            shares = F.interpolate(shares, size=size, mode="bilinear", align_corners=False)
+            shares = shares / shares.sum(1, keepdim=True)
+        return shares[0].cpu()
+
+
+def _filled(facts: ModelFacts, weights: dict[str, Tensor], device: torch.device, path: Path) -> nn.Module:
+    net = facts.build()
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelError("the weights do not fit the network", path=path, remedy="Train with --fresh") from error
+    return place(net, device).eval()

@@ -1,0 +1,111 @@
+"""A run's state on disk: tensors as safetensors, everything else as JSON. Nothing is unpickled.
+
+The tensors are written first under a new name, then ``checkpoint.json`` that names them is replaced
+atomically: a crash at any moment leaves the previous checkpoint whole.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pccs import atomic
+from pccs.errors import ModelError
+
+FORMAT = 1
+POINTER = "checkpoint.json"
+
+
+def write(folder: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, Any], *, keep: set[str]) -> str:
+    """Write a checkpoint and remove older ones, except the files named in ``keep``.
+
+    Returns
+    -------
+    str
+        Name of the tensor file.
+    """
+    name = f"checkpoint.s{step:07d}.safetensors"
+    whole = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+    with atomic.writing(folder / name) as temporary:
+        save_file(whole, temporary)
+    document = {"format": FORMAT, "tensors": name, "step": step, **facts}
+    atomic.write_json(folder / POINTER, document)
+    atomic.write_json(folder / f"checkpoint.s{step:07d}.json", document)
+    for old in folder.glob("checkpoint.s*"):
+        if old.stem.rpartition(".")[0] and old.with_suffix("").name != Path(name).stem and old.stem not in keep:
+            old.unlink(missing_ok=True)
+    return name
+
+
+def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Facts and tensors of the newest checkpoint in ``folder``.
+
+    Raises
+    ------
+    ModelError
+        If there is none, it is damaged, or of a newer version.
+    """
+    pointer = folder / POINTER
+    facts = read_json(pointer)
+    if facts.get("format") != FORMAT:
+        raise ModelError(
+            f"checkpoint format {facts.get('format')!r} is not {FORMAT}",
+            path=pointer,
+            remedy="It was written by another version of pccs: update, or train with --fresh",
+        )
+    return facts, read_tensors(folder / Path(str(facts.get("tensors"))).name)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError("no trained model is there", path=path.parent, remedy="Train first") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot be read ({error})", path=path, remedy="Train with --fresh") from error
+    if not isinstance(facts, dict):
+        raise ModelError("is no checkpoint", path=path, remedy="Train with --fresh")
+    return facts
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file."""
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise ModelError(f"cannot be read ({error})", path=path, remedy="Train with --fresh") from error
+    return tensors
+
+
+def flatten_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's tensors as ``optimiser.<parameter number>.<name>``."""
+    return {
+        f"optimiser.{number}.{name}": value if isinstance(value, Tensor) else torch.tensor(value)
+        for number, state in optimiser.state_dict()["state"].items()
+        for name, value in state.items()
+        if value is not None
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what :func:`flatten_optimiser` gave."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimiser."):
+            _, number, name = key.split(".")
+            state.setdefault(int(number), {})[name] = value
+    if state:
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """``tensors`` whose names begin with ``prefix.``, without it."""
+    start = f"{prefix}."
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}

@@ -1,0 +1,77 @@
+"""When, and how loudly, the unlabelled images speak.
+
+A weak teacher's labels do harm. The gate opens once the teacher has shown, on annotated pixels that
+training never uses, that it can be believed; the terms then come up gently, and go down again
+should the teacher lose its quality.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pccs.config import MethodSettings
+from pccs.method.uncertainty import ramp
+
+
+@dataclass
+class Gate:
+    """Weight of the unlabelled terms, in [0, 1]."""
+
+    settings: MethodSettings
+    opened_at: int | None = None
+    quality: float | None = None
+    """Latest measured quality of the teacher; ``None`` while unknown."""
+
+    def measured(self, step: int, quality: float | None) -> None:
+        """A validation at ``step`` gave ``quality`` (``None``: nothing is held out to measure on)."""
+        if quality is not None:
+            self.quality = quality if self.quality is None else 0.5 * (self.quality + quality)
+        self._open_if_due(step)
+
+    def weight(self, step: int) -> float:
+        """Factor of every unlabelled term at ``step``."""
+        method = self.settings
+        if not method.uses_unlabelled:
+            return 0.0
+        if method.gate != "quality":
+            self._open_if_due(step)
+        if self.opened_at is None:
+            return 0.0
+        return ramp(step - self.opened_at, method.ramp_steps) * self._trust()
+
+    def sentence(self, step: int, *, any_unlabelled: bool) -> str:
+        """The state in plain words."""
+        if not self.settings.uses_unlabelled:
+            return "learning from your labels only"
+        if not any_unlabelled:
+            return "learning from your labels: there are no unlabelled images"
+        if self.weight(step) > 0:
+            return "unlabelled images are helping"
+        if step < self.settings.gate_step:
+            return "learning from your labels"
+        return "unlabelled images are set aside: annotate more varied places"
+
+    def state(self) -> dict[str, Any]:
+        """Fit for JSON."""
+        return {k: v for k, v in asdict(self).items() if k != "settings"}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`state`."""
+        self.opened_at, self.quality = state["opened_at"], state["quality"]
+
+    def _open_if_due(self, step: int) -> None:
+        method = self.settings
+        if self.opened_at is not None or step < (0 if method.gate == "open" else method.gate_step):
+            return
+        # Without a held-out pixel the quality cannot be known; the step count must do.
+        unknown = self.quality is None
+        if method.gate != "quality" or unknown or (self.quality or 0.0) >= method.gate_quality:
+            self.opened_at = step
+
+    def _trust(self) -> float:
+        if self.settings.gate != "quality" or self.quality is None or math.isnan(self.quality):
+            return 1.0
+        floor = 0.5 * self.settings.gate_quality
+        return min(1.0, max(0.0, (self.quality - floor) / (self.settings.gate_quality - floor + 1e-9)))

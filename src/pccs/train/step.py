@@ -1,0 +1,130 @@
+"""One step: a batch in, losses out, the student moved, the teacher after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pccs.config import TrainSettings
+from pccs.data.augment import photometric, shrink_labels
+from pccs.data.sampler import Batch
+from pccs.labels import IGNORE
+from pccs.method.memory import PrototypeMemory
+from pccs.method.uncertainty import confidence_threshold, normalised_entropy
+from pccs.nets import SegmentationNet, Teacher
+from pccs.nets.unet import STRIDE
+from pccs.train.objective import Terms, add_up, supervised_term, unlabelled_terms
+from pccs.train.views import View, annotated_view, cutmix_annotated, join, mix_streams, with_images
+
+
+@dataclass
+class Learner:
+    """Everything that learns, and the dice it rolls."""
+
+    student: SegmentationNet
+    teacher: Teacher
+    memory: PrototypeMemory
+    optimiser: torch.optim.Optimizer
+    settings: TrainSettings
+    rng: np.random.Generator
+    generator: torch.Generator
+    classes: int
+    device: torch.device
+
+    def step(self, batch: Batch, *, number: int, weight: float, progress: float) -> dict[str, Tensor]:
+        """One optimiser step.
+
+        Parameters
+        ----------
+        batch
+            Crops on any device; without unlabelled ones only the supervised term is computed.
+        number
+            Steps done before this one.
+        weight
+            ``w(t)`` of the unlabelled terms.
+        progress
+            In [0, 1], drives the confidence threshold ``τ``.
+
+        Returns
+        -------
+        dict
+            Detached scalars by name; reading one synchronises with the device.
+        """
+        batch = batch.to(self.device)
+        use_unlabelled = weight > 0 and len(batch.unlabelled) > 0
+        terms, extras = self._losses(batch, weight if use_unlabelled else 0.0, progress)
+        self.optimiser.zero_grad(set_to_none=True)
+        terms.total.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.optim.clip)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.settings, number)
+        self.optimiser.step()
+        self.teacher.update(self.student, number, self.settings.method.teacher_momentum)
+        return {"loss": terms.total.detach(), "gradient": norm.detach(), **terms.parts, **extras}
+
+    def _losses(self, batch: Batch, weight: float, progress: float) -> tuple[Terms, dict[str, Tensor]]:
+        labelled = len(batch.labelled)
+        view = annotated_view(
+            photometric(batch.labelled, self.rng, self.generator), batch.targets, self.classes
+        )
+        base = cutmix_annotated(view, self.rng) if self.settings.data.cutmix else view
+        if not weight:
+            logits, _ = self.student(base.images)
+            return add_up(supervised_term(logits, base), {}, 0.0), {}
+        threshold = confidence_threshold(progress)
+        taught = self._teach(batch, threshold)
+        strong = with_images(taught, photometric(taught.images, self.rng, self.generator))
+        everything = join(base, mix_streams(view, strong, self.settings.method, self.rng))
+        logits, z = self.student(everything.images, embed=self._uses_features())
+        terms = unlabelled_terms(
+            logits, z, everything, slice(labelled, None), self.memory, self.settings.method, threshold
+        )
+        extras = {"confident": (taught.uncertainty <= threshold).float().mean()}
+        return add_up(supervised_term(logits[:labelled], base), terms, weight), extras
+
+    @torch.no_grad()
+    def _teach(self, batch: Batch, threshold: float) -> View:
+        """The unlabelled crops with the teacher's labels, certainty and memory slots."""
+        logits, z = self.teacher(batch.unlabelled, embed=self._uses_memory())
+        probabilities = logits.float().softmax(1)
+        annotated = batch.strokes != IGNORE
+        targets = torch.where(annotated, batch.strokes, probabilities.argmax(1))
+        uncertainty = normalised_entropy(probabilities).masked_fill(annotated, 0.0)
+        view = annotated_view(batch.unlabelled, targets, self.classes)
+        if z is not None:
+            labels = shrink_labels(targets, STRIDE)
+            confident = shrink_labels(uncertainty, STRIDE) <= threshold
+            slots = self.memory.assign(z.float(), labels, confident)
+            self.memory.update_from_teacher(z.float(), labels, slots, confident)
+            view = View(view.images, targets, annotated, probabilities, uncertainty, slots)
+            return view
+        return View(view.images, targets, annotated, probabilities, uncertainty, view.assignment)
+
+    def _uses_memory(self) -> bool:
+        method = self.settings.method
+        return bool(method.memory or method.prototype_consistency)
+
+    def _uses_features(self) -> bool:
+        return self._uses_memory() or bool(self.settings.method.contrast)
+
+
+def learning_rate(settings: TrainSettings, number: int) -> float:
+    """Rate at step ``number`` (from 0): warm-up, then a decay that needs no known end."""
+    optim = settings.optim
+    warm = min(1.0, (number + 1) / optim.warmup) if optim.warmup else 1.0
+    if optim.poly_steps is not None:
+        return optim.rate * warm * max(1e-3, 1.0 - number / optim.poly_steps) ** 0.9
+    return optim.rate * warm / (1.0 + number / optim.half_life) ** 0.5
+
+
+def build_optimiser(student: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    """AdamW or SGD with momentum 0.9, by the settings."""
+    optim = settings.optim
+    if optim.name == "sgd":
+        return torch.optim.SGD(
+            student.parameters(), optim.rate, momentum=0.9, weight_decay=optim.weight_decay
+        )
+    return torch.optim.AdamW(student.parameters(), optim.rate, weight_decay=optim.weight_decay)

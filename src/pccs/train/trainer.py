@@ -1,0 +1,277 @@
+"""A training run: starts or resumes, steps, measures itself, saves."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pccs.config import TrainSettings
+from pccs.data.sampler import Sampler
+from pccs.data.store import ItemStore, choose_channels, choose_scale
+from pccs.errors import TrainingError
+from pccs.labels import IGNORE, LabelClass
+from pccs.method.memory import PrototypeMemory
+from pccs.nets import SegmentationNet, Teacher
+from pccs.predict.predictor import ModelFacts, Predictor
+from pccs.project import Project, Run
+from pccs.train import checkpoint
+from pccs.train.gate import Gate
+from pccs.train.runtime import place, resolve_device
+from pccs.train.step import Learner, build_optimiser
+
+_REPORT_EVERY = 5
+"""Steps between two readings of the figures: each reading waits for the device."""
+_VALIDATION_CROPS = 16
+
+
+class DivergedError(TrainingError):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Quality of the teacher on held-out annotated pixels."""
+
+    step: int
+    dice: float | None
+    """Mean over the classes other than the first that occur; ``None`` when nothing is held out."""
+    per_class: dict[str, float]
+    pixels: int
+
+
+class Trainer:
+    """One run of a project. Use :meth:`start` or :meth:`resume`."""
+
+    def __init__(
+        self, project: Project, run: Run, settings: TrainSettings, facts: ModelFacts, device: torch.device
+    ) -> None:
+        self.project, self.run, self.settings, self.facts, self.device = project, run, settings, facts, device
+        torch.manual_seed(settings.seed)  # the initial weights
+        student = place(facts.build(), device)
+        assert isinstance(student, SegmentationNet)
+        method, classes = settings.method, len(facts.classes)
+        store = ItemStore(project, channels=facts.channels, scale=facts.scale)
+        self.sampler = Sampler(store, settings.data, seed=settings.seed)
+        self.gate = Gate(method)
+        self.learner = Learner(
+            student=student,
+            teacher=Teacher(student),
+            memory=PrototypeMemory(classes, method.prototypes, settings.net.embedding).to(device),
+            optimiser=build_optimiser(student, settings),
+            settings=settings,
+            rng=self.sampler.rng,
+            generator=torch.Generator().manual_seed(settings.seed),
+            classes=classes,
+            device=device,
+        )
+        self.step_count = 0
+        self.seconds = 0.0
+        self.last_validation: Validation | None = None
+        self._began_at: str | None = None
+
+    # ------------------------------------------------------ start and resume
+
+    @classmethod
+    def start(cls, project: Project, settings: TrainSettings, *, device: str = "auto") -> Trainer:
+        """A new run in ``project``.
+
+        Raises
+        ------
+        TrainingError
+            If nothing is annotated, or there is no image.
+        """
+        _require_annotation(project)
+        where = resolve_device(device)
+        data = settings.data
+        scale = choose_scale(project) if data.scale == "auto" else data.scale
+        facts = ModelFacts(
+            classes=tuple(project.classes),
+            channels=choose_channels(project),
+            scale=float(scale),
+            widths=settings.net.widths,
+            embedding=settings.net.embedding,
+        )
+        return cls(project, project.new_run(settings.model_dump(mode="json")), settings, facts, where)
+
+    @classmethod
+    def resume(cls, project: Project, run: Run, *, device: str = "auto") -> Trainer:
+        """Go on with ``run`` exactly where its newest checkpoint stands.
+
+        Raises
+        ------
+        ModelError
+            If the checkpoint is missing or damaged.
+        TrainingError
+            If the classes of the project are no longer those of the run.
+        """
+        _require_annotation(project)
+        facts, tensors = checkpoint.read(run.path)
+        model = ModelFacts.from_json(facts["model"], run.path)
+        if [c.value for c in model.classes] != [c.value for c in project.classes]:
+            raise TrainingError(
+                f"the classes of the project have changed since run {run.name} began",
+                path=project.path,
+                remedy="Start a new run (--fresh, or the button New run)",
+            )
+        settings = TrainSettings.model_validate(facts["settings"])
+        trainer = cls(project, run, settings, model, resolve_device(device))
+        trainer._restore(facts, tensors)
+        return trainer
+
+    # ---------------------------------------------------------------- steps
+
+    def step(self) -> dict[str, float] | None:
+        """One optimiser step.
+
+        Returns
+        -------
+        dict or None
+            Every few steps the losses and diagnostics, else ``None`` (reading them would stall
+            an accelerator).
+
+        Raises
+        ------
+        DivergedError
+            If the loss is not finite.
+        """
+        began = time.perf_counter()
+        weight = self.gate.weight(self.step_count)
+        batch = self.sampler.draw(unlabelled=weight > 0)
+        opened = self.gate.opened_at if self.gate.opened_at is not None else self.step_count
+        progress = min(1.0, (self.step_count - opened) / (10 * self.settings.method.ramp_steps))
+        figures = self.learner.step(batch, number=self.step_count, weight=weight, progress=progress)
+        self.step_count += 1
+        if self.step_count % self.settings.validate_every == 0:
+            self.validate()
+        report = self._read(figures, weight) if self.step_count % _REPORT_EVERY == 0 else None
+        self.seconds += time.perf_counter() - began
+        return report
+
+    def _read(self, figures: dict[str, Tensor], weight: float) -> dict[str, float]:
+        read = {name: float(value) for name, value in figures.items()}
+        if not math.isfinite(read["loss"]):
+            raise DivergedError(f"the loss is not finite after step {self.step_count}")
+        memory = self.learner.memory
+        return {
+            **read,
+            "weight": weight,
+            "memory_cosine": float(memory.diversity()),
+            "prototypes": float(memory.effective_number()),
+            "quality": self.gate.quality if self.gate.quality is not None else 0.0,
+        }
+
+    @torch.no_grad()
+    def validate(self) -> Validation:
+        """Measure the teacher on annotated pixels that training never uses."""
+        crops = self.sampler.validation_crops(_VALIDATION_CROPS)
+        names = [c.name for c in self.facts.classes]
+        dice: dict[str, float] = {}
+        pixels = 0
+        if crops is not None:
+            images, targets = (c.to(self.device) for c in crops)
+            guess = torch.cat([self.learner.teacher(i)[0].argmax(1) for i in images.split(4)])
+            dice = held_out_dice(guess, targets, names)
+            pixels = int((targets != IGNORE).sum())
+        foreground = [dice[n] for n in names[1:] if n in dice]
+        mean = float(np.mean(foreground)) if foreground else None
+        self.last_validation = Validation(self.step_count, mean, dice, pixels)
+        self.gate.measured(self.step_count, mean)
+        return self.last_validation
+
+    def state_line(self) -> str:
+        """What the trainer is doing, in plain words."""
+        return self.gate.sentence(self.step_count, any_unlabelled=bool(self.sampler.unlabelled))
+
+    # ---------------------------------------------------------- the project
+
+    def annotation_changed(self, name: str) -> None:
+        """A new revision of the annotation of ``name`` is on disk."""
+        self.sampler.annotation_changed(name)
+
+    def sources_changed(self) -> None:
+        """Images have come or gone."""
+        self.sampler.refresh()
+
+    def predictor(self) -> Predictor:
+        """The teacher as it is now (weights are shared, not copied)."""
+        learner = self.learner
+        return Predictor(
+            self.facts, learner.teacher.net, self.device, student=learner.student, run=self.run.name,
+            step=self.step_count,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------- on disk
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        learner = self.learner
+        tensors = {
+            **{f"student.{k}": v for k, v in learner.student.state_dict().items()},
+            **{f"teacher.{k}": v for k, v in learner.teacher.net.state_dict().items()},
+            **{f"memory.{k}": v for k, v in learner.memory.state_dict().items()},
+            **checkpoint.flatten_optimiser(learner.optimiser),
+            "random": learner.generator.get_state(),
+        }
+        facts = {
+            "settings": self.settings.model_dump(mode="json"),
+            "model": self.facts.to_json(),
+            "seconds": self.seconds,
+            "gate": self.gate.state(),
+            "random": self.sampler.state(),
+            "validation": self.last_validation.dice if self.last_validation else None,
+        }
+        keep = {self._began_at} if self._began_at else set()
+        checkpoint.write(self.run.path, self.step_count, tensors, facts, keep=keep)
+
+    def discard_since_start(self) -> None:
+        """Back to where this session began; a run that began in it is removed."""
+        if self._began_at is None:
+            self.run.discard()
+            return
+        before = checkpoint.read_json(self.run.path / f"{self._began_at}.json")
+        tensors = checkpoint.read_tensors(self.run.path / str(before["tensors"]))
+        self._restore(before, tensors)
+        self.save()
+
+    def _restore(self, facts: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        learner = self.learner
+        learner.student.load_state_dict(checkpoint.prefixed("student", tensors))
+        learner.teacher.net.load_state_dict(checkpoint.prefixed("teacher", tensors))
+        learner.memory.load_state_dict(checkpoint.prefixed("memory", tensors))
+        checkpoint.restore_optimiser(learner.optimiser, tensors)
+        learner.generator.set_state(tensors["random"])
+        self.step_count, self.seconds = int(facts["step"]), float(facts["seconds"])
+        self.gate.restore(facts["gate"])
+        self.sampler.restore(facts["random"])
+        self._began_at = str(facts["tensors"]).removesuffix(".safetensors")
+
+
+def held_out_dice(guess: Tensor, target: Tensor, names: Sequence[str]) -> dict[str, float]:
+    """Dice of every class that occurs, over all pixels whose target is known."""
+    known = target != IGNORE
+    scores = {}
+    for index, name in enumerate(names):
+        mine, truth = (guess == index) & known, (target == index) & known
+        total = int(mine.sum() + truth.sum())
+        if int(truth.sum()):
+            scores[name] = 2.0 * int((mine & truth).sum()) / total
+    return scores
+
+
+def _require_annotation(project: Project) -> None:
+    if not project.annotated_items():
+        raise TrainingError(
+            "nothing is annotated yet",
+            path=project.path,
+            remedy="Paint at least one stroke of two classes, or import masks",
+        )
+
+
+__all__ = ["DivergedError", "LabelClass", "Trainer", "Validation"]

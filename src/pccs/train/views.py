@@ -1,0 +1,104 @@
+"""What the student sees in a step: annotated crops, and crops mixed from both streams.
+
+The teacher looks at the unlabelled crops as they are; its labels, certainty and features then
+undergo the same cut and paste as the pixels (bidirectional copy-paste: Bai et al., arXiv
+2305.00673; CutMix: Yun et al., arXiv 1905.04899).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pccs.config import MethodSettings
+from pccs.data.augment import paste, rectangles, shrink_labels
+from pccs.labels import IGNORE
+from pccs.nets.unet import STRIDE
+
+
+@dataclass(frozen=True)
+class View:
+    """Crops and what is known of their pixels; everything of one geometry.
+
+    ``images [B, C, s, s]``; ``targets [B, s, s]`` class indices, 255 unknown; ``annotated
+    [B, s, s]`` where the target is a person's; ``probabilities [B, K, s, s]`` and ``uncertainty
+    [B, s, s]`` of the teacher (0 where annotated); ``assignment [B, s/4, s/4]`` memory slots, 255…
+    where none.
+    """
+
+    images: Tensor
+    targets: Tensor
+    annotated: Tensor
+    probabilities: Tensor
+    uncertainty: Tensor
+    assignment: Tensor
+
+    def take(self, index: Tensor) -> View:
+        """Images by number."""
+        return View(*(getattr(self, f)[index] for f in _FIELDS))
+
+
+_FIELDS = ("images", "targets", "annotated", "probabilities", "uncertainty", "assignment")
+
+
+def annotated_view(images: Tensor, targets: Tensor, classes: int) -> View:
+    """Annotated crops: certain where painted, unknown elsewhere."""
+    batch, _, side, _ = images.shape
+    quarter = side // STRIDE
+    return View(
+        images=images,
+        targets=targets,
+        annotated=targets != IGNORE,
+        probabilities=images.new_zeros(batch, classes, side, side),
+        uncertainty=images.new_zeros(batch, side, side),
+        assignment=targets.new_full((batch, quarter, quarter), IGNORE),
+    )
+
+
+def cutmix_annotated(view: View, rng: np.random.Generator) -> View:
+    """Half of the crops get a rectangle of another one, labels and all."""
+    batch, side = view.targets.shape[:2]
+    mask = rectangles(batch, side, rng, smallest=0.25, largest=0.75, probability=0.5)
+    return _paste(mask.to(view.images.device), view.take(_others(batch, rng)), view)
+
+
+def mix_streams(
+    annotated: View, unlabelled: View, mixing: MethodSettings, rng: np.random.Generator
+) -> View:
+    """The unlabelled crops as the student sees them, by ``mixing.mixing``."""
+    batch, side = unlabelled.targets.shape[:2]
+    if mixing.mixing == "none":
+        return unlabelled
+    mask = rectangles(batch, side, rng, smallest=0.4, largest=0.8)
+    if mixing.mixing == "cutmix":
+        partner = unlabelled.take(_others(batch, rng))
+    else:
+        partner = annotated.take(torch.from_numpy(rng.permutation(batch) % len(annotated.targets)))
+        inverted = torch.from_numpy(rng.random(batch) < 0.5)
+        mask = mask ^ inverted[:, None, None]  # both directions: into and out of the annotated crop
+    return _paste(mask.to(unlabelled.images.device), partner, unlabelled)
+
+
+def join(first: View, second: View) -> View:
+    """One batch of both."""
+    return View(*(torch.cat([getattr(first, f), getattr(second, f)]) for f in _FIELDS))
+
+
+def with_images(view: View, images: Tensor) -> View:
+    """The same pixels after a photometric change."""
+    return replace(view, images=images)
+
+
+def _others(batch: int, rng: np.random.Generator) -> Tensor:
+    """Each crop's partner: never itself, where there are two."""
+    shift = int(rng.integers(1, batch)) if batch > 1 else 0
+    return torch.from_numpy((np.arange(batch) + shift) % batch)
+
+
+def _paste(mask: Tensor, inside: View, outside: View) -> View:
+    full = [paste(mask, getattr(inside, f), getattr(outside, f)) for f in _FIELDS[:-1]]
+    quarter = paste(shrink_labels(mask, STRIDE), inside.assignment, outside.assignment)
+    return View(*full, quarter)
