@@ -1,0 +1,152 @@
+"""Files kept open for a while, so that the slices of a stack do not re-read it."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import psutil
+
+from pccs.errors import ImageError, PccsError
+from pccs.images.arrays import ArrayReader
+from pccs.images.nifti import NiftiReader
+from pccs.images.raster import RasterReader
+from pccs.images.reader import Reader
+from pccs.images.tiff import TiffReader
+
+_FORMATS: tuple[tuple[tuple[str, ...], str, Callable[[Path], Reader]], ...] = (
+    ((".png", ".jpg", ".jpeg", ".bmp"), "a picture", RasterReader),
+    ((".tif", ".tiff"), "TIFF", TiffReader),
+    ((".nii", ".nii.gz"), "NIfTI", NiftiReader),
+    ((".npy", ".npz"), "NumPy", ArrayReader),
+)
+SUFFIXES = tuple(suffix for suffixes, _, _ in _FORMATS for suffix in suffixes)
+"""File name endings that can be read, in lower case."""
+
+_MAX_OPEN = 16
+_Signature: TypeAlias = tuple[int, int]
+
+
+def open_reader(path: Path) -> Reader:
+    """Open one file.
+
+    Raises
+    ------
+    ImageError
+        If it is not there, of an unknown format, or damaged.
+    """
+    if not path.is_file():
+        raise ImageError("there is no such file", path=path)
+    for suffixes, name, opener in _FORMATS:
+        if path.name.lower().endswith(suffixes):
+            with explained(path, f"it cannot be read as {name}"):
+                return opener(path)
+    raise ImageError(f"files ending in {path.suffix!r} are not known", path=path, allowed=", ".join(SUFFIXES))
+
+
+@contextmanager
+def explained(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a format library raises on a bad file into one sentence about that file."""
+    try:
+        yield
+    except PccsError:
+        raise
+    except MemoryError as error:
+        raise ImageError(
+            "there is not enough memory to read it", path=path, remedy="Close other programs"
+        ) from error
+    except Exception as error:
+        # Broad on purpose: on damaged input the decoders raise almost anything, and it is never our bug
+        # that a stranger's file is broken. The cause is chained.
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        raise ImageError(
+            f"{what} ({reason})", path=path, remedy="Copy or convert it again; it may be damaged"
+        ) from error
+
+
+class _Kept:
+    def __init__(self, reader: Reader, signature: _Signature) -> None:
+        self.reader, self.signature = reader, signature
+        self.lock = threading.Lock()
+        self.closed = False
+
+    def close(self) -> None:
+        with self.lock:
+            self.closed = True
+            self.reader.close()
+
+
+class ReaderCache:
+    """The most recently used open files, bounded in number and in pixels held."""
+
+    def __init__(self, max_open: int = _MAX_OPEN, max_held: int | None = None) -> None:
+        self._kept: OrderedDict[Path, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+        self._max_open = max_open
+        self._max_held = max_held or min(2**30, psutil.virtual_memory().total // 8)
+
+    @contextmanager
+    def use(self, path: Path) -> Iterator[Reader]:
+        """The reader of ``path``, this thread's alone within the block."""
+        while True:
+            kept = self._get(path)
+            with kept.lock:
+                if not kept.closed:  # else another thread evicted it between the two lines above
+                    yield kept.reader
+                    break
+        self._trim(path)
+
+    def close(self) -> None:
+        """Close every file."""
+        with self._lock:
+            kept, self._kept = list(self._kept.values()), OrderedDict()
+        for one in kept:
+            one.close()
+
+    def _get(self, path: Path) -> _Kept:
+        signature = _signature(path)
+        with self._lock:
+            kept = self._kept.get(path)
+            if kept is not None and kept.signature == signature:
+                self._kept.move_to_end(path)
+                return kept
+            stale = self._kept.pop(path, None)
+        if stale is not None:
+            stale.close()
+        kept = _Kept(open_reader(path), signature)
+        with self._lock:
+            other = self._kept.pop(path, None)
+            self._kept[path] = kept
+        if other is not None:
+            other.close()
+        return kept
+
+    def _trim(self, current: Path) -> None:
+        evicted = []
+        with self._lock:
+            for path in list(self._kept):
+                held = sum(k.reader.held for k in self._kept.values())
+                if len(self._kept) <= self._max_open and held <= self._max_held:
+                    break
+                if path != current:
+                    evicted.append(self._kept.pop(path))
+        for one in evicted:
+            one.close()
+
+
+def _signature(path: Path) -> _Signature:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (0, -1)
+    return stat.st_mtime_ns, stat.st_size
+
+
+CACHE = ReaderCache()
+"""The files this process keeps open."""
+atexit.register(CACHE.close)

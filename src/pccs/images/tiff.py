@@ -1,0 +1,163 @@
+"""TIFF through tifffile: pages, ImageJ and OME axes, spacing where the file knows it."""
+
+from __future__ import annotations
+
+import json
+from math import prod
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from pccs.errors import ImageError
+from pccs.images.axes import rename_axes
+from pccs.images.reader import Index, check_dtype, check_memory, native, native_dtype
+
+_MICRO = {"um": "µm", "micron": "µm", "microns": "µm", "micrometer": "µm", "\\u00B5m": "µm", "μm": "µm"}
+
+
+class TiffReader:
+    """The first image series of a TIFF; thumbnails and pyramid levels after it are left out."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = tifffile.TiffFile(path)
+        try:
+            self._read_header(path)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read_header(self, path: Path) -> None:
+        series = self._file.series[0]
+        check_dtype(series.dtype, path)
+        _check_whole(series, path)
+        self._series = series
+        self.shape = tuple(map(int, series.shape))
+        self.axes = rename_axes(_sample_axes(series), self.shape, path)
+        self.dtype = native_dtype(series.dtype)
+        steps, self.unit = _spacing(self._file)
+        self.spacing: tuple[float | None, ...] = _per_axis(self.axes, steps)
+        self._whole: NDArray[Any] | None = None
+        self.held = 0
+        self._page_shape = tuple(map(int, series.keyframe.shape))
+        lead = self.shape[: len(self.shape) - len(self._page_shape)]
+        paged = self.shape[len(lead) :] == self._page_shape and len(series.pages) == prod(lead)
+        self._lead = lead if paged else None
+        if series.dataoffset is not None and series.keyframe.is_memmappable:
+            self._whole = tifffile.memmap(path, series=0, mode="r")
+
+    def read(self, index: Index) -> NDArray[Any]:
+        """The piece at ``index``: from the mapping when uncompressed, else from its pages alone."""
+        if self._whole is None and self._lead is None:
+            # Planes that share a page (or pages that share a plane in an odd way): decode once.
+            check_memory(self._series.nbytes, self._path)
+            self._whole = self._series.asarray()
+            self.held = self._whole.nbytes
+        if self._whole is not None:
+            return native(np.array(self._whole[index]))
+        return native(self._from_pages(index))
+
+    def _from_pages(self, index: Index) -> NDArray[Any]:
+        lead = self._lead or ()
+        numbers = np.arange(prod(lead)).reshape(lead)[index[: len(lead)]]
+        check_memory(numbers.size * prod(self._page_shape) * self.dtype.itemsize, self._path)
+        rest = index[len(lead) :]
+        pages = [self._page(int(k))[rest] for k in numbers.ravel()]
+        return np.stack(pages).reshape(numbers.shape + pages[0].shape)
+
+    def _page(self, number: int) -> NDArray[Any]:
+        page = self._series.pages[number]
+        if page is None:  # OME allows planes nobody recorded
+            return np.zeros(self._page_shape, self.dtype)
+        array: NDArray[Any] = page.asarray().reshape(self._page_shape)
+        return array
+
+    def close(self) -> None:
+        """Close the file."""
+        self._whole = None
+        self._file.close()
+
+
+def _sample_axes(series: Any) -> str:
+    # Several samples a pixel are colour only if the file says so; otherwise they are channels.
+    key = series.keyframe
+    colour = key.photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR) or key.extrasamples
+    axes = str(series.axes)
+    return axes if colour or series.kind == "shaped" or "C" in axes else axes.replace("S", "C")
+
+
+def _check_whole(series: Any, path: Path) -> None:
+    size = path.stat().st_size
+    page = series.keyframe
+    pages = [page, series.pages[len(series.pages) - 1]]
+    ends = [
+        o + n for p in pages if p is not None for o, n in zip(p.dataoffsets, p.databytecounts, strict=False)
+    ]
+    if ends and max(ends) > size:
+        raise ImageError(
+            "the file ends before its image does", path=path, remedy="Copy it again; it is truncated"
+        )
+    if series.dataoffset is not None and series.dataoffset + series.nbytes > size:
+        raise ImageError(
+            "the file ends before its image does", path=path, remedy="Copy it again; it is truncated"
+        )
+    check_memory(page.nbytes, path)
+
+
+def _per_axis(axes: str, steps: dict[str, float]) -> tuple[float | None, ...]:
+    return tuple(steps.get(a) for a in axes)
+
+
+def _spacing(file: tifffile.TiffFile) -> tuple[dict[str, float], str]:
+    """Spacing by axis letter, and its unit. A resolution in dots an inch is a print size, not a spacing."""
+    if file.is_ome and file.ome_metadata:
+        return _ome_spacing(file.ome_metadata)
+    if file.is_imagej and file.imagej_metadata:
+        return _imagej_spacing(file)
+    return _shaped_spacing(file)
+
+
+def _ome_spacing(xml: str) -> tuple[dict[str, float], str]:
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError:
+        return {}, ""
+    pixels = next((e for e in root.iter() if e.tag.endswith("}Pixels") or e.tag == "Pixels"), None)
+    if pixels is None:
+        return {}, ""
+    steps = {a: float(pixels.get(f"PhysicalSize{a}", "nan")) for a in "XYZ"}
+    known = {a: s for a, s in steps.items() if s > 0}
+    return known, _unit(pixels.get("PhysicalSizeXUnit", "µm")) if known else ""
+
+
+def _imagej_spacing(file: tifffile.TiffFile) -> tuple[dict[str, float], str]:
+    meta = file.imagej_metadata or {}
+    unit = _unit(str(meta.get("unit", "")))
+    if not unit or unit in ("pixel", "pixels", "inch"):
+        return {}, ""
+    steps = {}
+    for axis, name in (("X", "XResolution"), ("Y", "YResolution")):
+        tag = file.pages.first.tags.get(name)
+        if tag is not None and tag.value[0]:
+            steps[axis] = tag.value[1] / tag.value[0]
+    if meta.get("spacing"):
+        steps["Z"] = float(meta["spacing"])
+    return steps, unit
+
+
+def _shaped_spacing(file: tifffile.TiffFile) -> tuple[dict[str, float], str]:
+    """Spacing from the description that :func:`pccs.images.write.write_tiff` writes."""
+    try:
+        meta = json.loads(file.pages.first.description)
+        pairs = zip(meta["axes"], meta["pccs_spacing"], strict=True)
+        return {a: float(s) for a, s in pairs if s}, str(meta["pccs_unit"])
+    except (ValueError, KeyError, TypeError):
+        return {}, ""
+
+
+def _unit(text: str) -> str:
+    return _MICRO.get(text, text)
