@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from pccs.method.numeric import NEGLIGIBLE, full, full_precision, one_hot, segment_sums, unit
+from pccs.method.numeric import NEGLIGIBLE, SHORTEST, full, full_precision, one_hot, segment_sums, unit
 from pccs.method.prototypes import LevelPrototypes
 from pccs.method.sinkhorn import column_potentials
 from pccs.method.spread import mean_cosine, spread
@@ -97,8 +97,9 @@ class PrototypeMemory(nn.Module):
             # A copy, so that the memory may move between this forward pass and its backward pass.
             products = self.bank.flatten(0, 1).to(z.dtype, copy=True) @ z.flatten(2)
             # The length divides the products: that reads the features, it does not write them again.
-            scale = (z.square().sum(1).flatten(1) + 1e-12).rsqrt() / temperature
-            return (products * scale.unsqueeze(1)).view(len(z), -1, *z.shape[2:])
+            length = torch.linalg.vector_norm(z, dim=1).clamp_min(SHORTEST).flatten(1)
+            cosines = products / (length.unsqueeze(1) * temperature)
+        return cosines.view(z.shape[0], -1, z.shape[2], z.shape[3])
 
     def class_probabilities(self, z: Tensor, temperature: float = 0.05) -> Tensor:
         """Classifier formed by the prototypes: softmax over classes of the best prototype of each.
@@ -230,8 +231,8 @@ class PrototypeMemory(nn.Module):
         chosen = agreeing | (agreed == 0)[slot].view_as(agreeing)
         with full_precision(z):
             z = full(z)
-            length = (z.square().sum(1) + 1e-12).rsqrt()
-            sums = segment_sums(z, assignment, size, chosen * length).sum(0)
+            length = torch.linalg.vector_norm(z, dim=1).clamp_min(SHORTEST)
+            sums = segment_sums(z, assignment, size, chosen / length).sum(0)
         return unit(sums).to(self.bank.dtype), everyone[:size]
 
     def _move(self, targets: Tensor, found: Tensor, keep: Tensor) -> None:

@@ -8,6 +8,9 @@ from torch import Tensor
 NEGLIGIBLE = -1e30
 """Stands for minus infinity where a row may be empty: finite, so its gradient is 0 and not NaN."""
 
+SHORTEST = 1e-6
+"""Vectors shorter than this are not scaled up to length 1: their direction is noise."""
+
 
 def full(x: Tensor) -> Tensor:
     """``x`` in float32, or unchanged when it is float64 (half precision is for convolutions)."""
@@ -26,7 +29,7 @@ def safe_log(p: Tensor, floor: float | None = None) -> Tensor:
 
 def unit(x: Tensor, dim: int = -1) -> Tensor:
     """``x`` divided by its norm along ``dim``; the zero vector stays zero, with a finite gradient."""
-    return x * (x.square().sum(dim, keepdim=True) + 1e-12).rsqrt()
+    return x * (x.square().sum(dim, keepdim=True) + SHORTEST**2).rsqrt()
 
 
 def one_hot(index: Tensor, size: int, dtype: torch.dtype) -> Tensor:
