@@ -98,8 +98,8 @@ class PrototypeMemory(nn.Module):
             products = self.bank.flatten(0, 1).to(z.dtype, copy=True) @ z.flatten(2)
             # The length divides the products: that reads the features, it does not write them again.
             length = torch.linalg.vector_norm(z, dim=1).clamp_min(SHORTEST).flatten(1)
-            cosines = products / (length.unsqueeze(1) * temperature)
-        return cosines.view(z.shape[0], -1, z.shape[2], z.shape[3])
+            cosines: Tensor = products / (length.unsqueeze(1) * temperature)
+        return cosines.reshape(z.shape[0], -1, z.shape[2], z.shape[3])
 
     def class_probabilities(self, z: Tensor, temperature: float = 0.05) -> Tensor:
         """Classifier formed by the prototypes: softmax over classes of the best prototype of each.
@@ -238,6 +238,7 @@ class PrototypeMemory(nn.Module):
     def _move(self, targets: Tensor, found: Tensor, keep: Tensor) -> None:
         """``P <- keep P + (1 - keep) target`` where ``found``, renormalised and kept apart."""
         keep = keep.to(self.bank)
+        found = found & (targets.square().sum(-1) > 0.5)  # a mean of nothing but zeros has no direction
         moved = unit(keep * self.bank + (1.0 - keep) * targets)
         bank = torch.where(found.unsqueeze(-1), moved, self.bank)
         self.bank.copy_(spread(bank, self.directions))

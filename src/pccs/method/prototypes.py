@@ -63,7 +63,8 @@ def level_prototypes(
     LevelPrototypes
     """
     with full_precision(z):
-        z, uncertainty = full(z), full(uncertainty.detach())
+        z = full(z)
+        uncertainty = uncertainty.detach().to(z.dtype)
         size = num_classes * num_levels
         key = _group_keys(labels, levels, num_classes, num_levels)
         chosen, sizes, h = _group_facts(key, size, uncertainty, confident)
