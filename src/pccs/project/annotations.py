@@ -1,0 +1,172 @@
+"""What people painted: ``annotations/ITEM.rNNNN.tif``, newest revision wins."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from pccs.atomic import writing
+from pccs.errors import MaskError
+from pccs.labels import MAX_CLASSES, Raster
+from pccs.project.items import Item, decode
+from pccs.project.revisions import Entry, RevisionIndex
+
+KEEP = 5
+"""Revisions kept of each item."""
+
+_PATTERN = r"(?P<key>.+)\.r(?P<rev>\d{4,})\.tif"
+
+
+class AnnotationStore:
+    """The annotation rasters of a project.
+
+    Only the holder of the project's lock writes here, so its own index is the truth; a reader
+    (``writes=False``) looks at the folder for what the other process added.
+    """
+
+    def __init__(self, folder: Path, *, writes: bool) -> None:
+        self._folder = folder
+        self._writes = writes
+        self._index = RevisionIndex(folder, _PATTERN)
+        self._painted: dict[str, tuple[int, bool]] = {}
+        self.damaged: list[str] = []
+        """A sentence for each revision that could not be read."""
+
+    def refresh(self) -> None:
+        """Notice files another process added."""
+        if not self._writes:
+            self._index.refresh()
+
+    def revision(self, item: Item) -> int:
+        """Newest revision, 0 when there is none."""
+        self.refresh()
+        entry = self._index.newest(item.key)
+        return entry.rev if entry else 0
+
+    def read(self, item: Item, shape: tuple[int, int]) -> Raster:
+        """The newest readable raster ``(H, W)``; zeros when there is none.
+
+        A damaged revision is passed over, and :attr:`damaged` says so.
+        """
+        self.refresh()
+        for entry in reversed(list(self._index.entries(item.key))):
+            raster = self._read_entry(item, entry, shape)
+            if raster is not None:
+                return raster
+        return np.zeros(shape, np.uint8)
+
+    def _read_entry(self, item: Item, entry: Entry, shape: tuple[int, int]) -> Raster | None:
+        path = self._folder / entry.name
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a damaged file, tifffile warns before it raises
+                raster: Raster = tifffile.imread(path)
+            reason = "" if raster.dtype == np.uint8 else f"its pixels are {raster.dtype}"
+        except Exception as error:
+            # Broad on purpose: on a damaged file the decoder raises almost anything, and no damage
+            # to one revision may keep the older ones from being read.
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if not reason and raster.shape != shape:
+            raise MaskError(
+                f"the annotation of {item.name!r} has the shape {raster.shape}, its image {shape}",
+                path=path,
+                remedy="The image was replaced by one of another size: put the old one back or relink it",
+            )
+        if not reason:
+            return raster
+        self._index.drop(item.key, entry)
+        self.damaged.append(
+            f"Revision {entry.rev} of {item.name!r} is damaged ({reason}); the one before it is used."
+        )
+        return None
+
+    def save(self, item: Item, annotation: NDArray[Any], shape: tuple[int, int]) -> int:
+        """Write a new revision and return its number."""
+        raster = checked(item, annotation, shape)
+        rev = self.revision(item) + 1
+        path = self._path(item, rev)
+        while path.exists():  # a damaged revision has left the index, but keeps its number
+            rev += 1
+            path = self._path(item, rev)
+        with writing(path) as temporary:
+            tifffile.imwrite(
+                temporary, raster, compression="zlib", photometric="minisblack", rowsperstrip=raster.shape[0]
+            )
+        self._index.add(path.name)
+        self._index.prune(item.key, KEEP)
+        self._painted[item.key] = (rev, bool(raster.any()))
+        return rev
+
+    def painted(self, item: Item, shape: tuple[int, int]) -> bool:
+        """Whether the newest raster has any annotated pixel."""
+        entry = self._index.newest(item.key)
+        if entry is None:
+            return False
+        known = self._painted.get(item.key)
+        if known is None or known[0] != entry.rev:
+            known = (entry.rev, self._look(item, entry, shape))
+            self._painted[item.key] = known
+        return known[1]
+
+    def _look(self, item: Item, entry: Entry, shape: tuple[int, int]) -> bool:
+        path = self._folder / entry.name
+        try:
+            if path.stat().st_size > _largest_empty(shape):
+                return True
+            return bool(np.asarray(tifffile.imread(path)).any())
+        except Exception:
+            # As in _read_entry; whether this revision is damaged is said when it is read.
+            earlier = [e for e in self._index.entries(item.key) if e.rev < entry.rev]
+            return bool(earlier) and self._look(item, earlier[-1], shape)
+
+    def keys_with_files(self) -> list[str]:
+        """File keys of the items that have at least one revision."""
+        self.refresh()
+        return self._index.keys()
+
+    def saved_since(self, when: float) -> list[str]:
+        """Names of the items whose newest revision was written after ``when`` (seconds since 1970)."""
+        names = []
+        for key in self.keys_with_files():
+            entry = self._index.newest(key)
+            if entry and (self._folder / entry.name).stat().st_mtime >= when:
+                stem, at, index = key.partition("@")
+                names.append(decode(stem) + (f":{index}" if at else ""))
+        return names
+
+    def _path(self, item: Item, rev: int) -> Path:
+        return self._folder / f"{item.key}.r{rev:04d}.tif"
+
+
+def _largest_empty(shape: tuple[int, int]) -> int:
+    """Bytes that a file of nothing but zeros never exceeds (zlib packs them a thousandfold).
+
+    What is larger has something painted and need not be read to know it.
+    """
+    return 1024 + shape[0] * shape[1] // 200
+
+
+def checked(item: Item, annotation: NDArray[Any], shape: tuple[int, int]) -> Raster:
+    """The annotation as bytes.
+
+    Raises
+    ------
+    MaskError
+        If its shape is not the item's, or it does not hold integers from 0 to 254.
+    """
+    array = np.asarray(annotation)
+    if array.shape != shape:
+        raise MaskError(
+            f"an annotation of shape {array.shape} does not fit {item.name!r}", allowed=f"{shape}"
+        )
+    if array.dtype.kind not in "bui" or (array.size and not 0 <= array.min() <= array.max() <= MAX_CLASSES):
+        raise MaskError(
+            f"the annotation of {item.name!r} does not hold class numbers",
+            allowed=f"whole numbers from 0 (not annotated) to {MAX_CLASSES}",
+        )
+    return np.ascontiguousarray(array, dtype=np.uint8)

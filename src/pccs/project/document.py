@@ -1,0 +1,199 @@
+"""``project.json``: what it may hold, and reading versions older than today's."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pccs.atomic import write_bytes, write_text
+from pccs.errors import ProjectError
+from pccs.images import SourceInfo
+from pccs.labels import LabelClass, check_classes
+from pccs.project.fingerprint import Fingerprint
+from pccs.project.items import Source
+
+FORMAT = 1
+"""Version of the folder's layout this program writes."""
+
+NAME = "project.json"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ItemRecord(_Strict):
+    """What a person decided about an item; items without a record have all defaults."""
+
+    complete: bool = False
+    accepted: bool = False
+    corrective_dice: float | None = None
+
+
+class SourceRecord(_Strict):
+    """A source as it is written down; ``path`` is relative to the project where possible."""
+
+    stem: str
+    path: str
+    axes: str
+    shape: tuple[int, ...]
+    dtype: str
+    spacing: tuple[float | None, ...]
+    unit: str = ""
+    fingerprint: Fingerprint
+
+    @classmethod
+    def of(cls, source: Source, folder: Path) -> SourceRecord:
+        """The record of ``source`` in the project at ``folder``."""
+        info = source.info
+        return cls(
+            stem=source.stem,
+            path=_relative(info.path, folder),
+            axes=info.axes,
+            shape=info.shape,
+            dtype=info.dtype.str,
+            spacing=info.spacing,
+            unit=info.unit,
+            fingerprint=source.fingerprint,
+        )
+
+    def source(self, folder: Path) -> Source:
+        """The source this record describes."""
+        path = Path(os.path.normpath(folder / self.path))
+        info = SourceInfo(path, self.axes, self.shape, np.dtype(self.dtype), self.spacing, self.unit)
+        return Source(self.stem, info, self.fingerprint)
+
+
+class Document(_Strict):
+    """The whole of ``project.json``."""
+
+    format: Literal[1] = 1
+    classes: tuple[LabelClass, ...]
+    sources: tuple[SourceRecord, ...] = ()
+    items: dict[str, ItemRecord] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+def _from_0(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 0 kept item states as a list of objects with a ``name``."""
+    states = {entry.pop("name"): entry for entry in data.get("items", [])}
+    return {**data, "items": states, "format": 1}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0}
+"""For each old version, the step to the next one."""
+
+
+def read(folder: Path, *, backup: bool) -> Document:
+    """Read the document of the project at ``folder``, migrating an older one.
+
+    With ``backup`` the older file is kept as ``project.vN.json`` before anything is written.
+
+    Raises
+    ------
+    ProjectError
+        If there is no project, or its document is damaged or of a newer version.
+    """
+    path = folder / NAME
+    data = _parse(path)
+    version = data.get("format")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise _damaged(path, "it does not say its format version")
+    if version > FORMAT:
+        raise ProjectError(
+            f"the project has format version {version}, and this program knows versions up to {FORMAT}",
+            path=folder,
+            remedy="Update napari-pccs; the project was not touched",
+        )
+    if version < FORMAT:
+        data = _migrated(data, version, path, backup=backup)
+    return _validated(data, path)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        what = "there is no such folder" if not path.parent.exists() else "this is not a PCCS project"
+        raise ProjectError(
+            what,
+            path=path.parent,
+            allowed=f"a folder that holds {NAME}",
+            remedy="Make one with 'pccs new', or with New project in the panel",
+        )
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(data, dict):
+        raise _damaged(path, "it is not a JSON object")
+    return data
+
+
+def _migrated(data: dict[str, Any], version: int, path: Path, *, backup: bool) -> dict[str, Any]:
+    if backup:
+        write_bytes(path.with_name(f"project.v{version}.json"), path.read_bytes())
+    try:
+        while version < FORMAT:
+            data = MIGRATIONS[version](data)
+            version += 1
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, f"format version {version} cannot be brought up to date: {error!r}") from error
+    return data
+
+
+def _validated(data: dict[str, Any], path: Path) -> Document:
+    try:
+        document = Document.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _damaged(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    check_classes(document.classes)
+    return document
+
+
+def _damaged(path: Path, reason: str) -> ProjectError:
+    return ProjectError(
+        f"the project file is damaged ({reason})",
+        path=path,
+        remedy="Restore it from a backup, or make a new project; the annotations beside it are untouched",
+    )
+
+
+def write(
+    folder: Path,
+    classes: Iterable[LabelClass],
+    sources: Iterable[str],
+    items: dict[str, ItemRecord],
+    settings: dict[str, Any],
+) -> None:
+    """Write the document, one source and one item a line; ``sources`` are lines of JSON already."""
+    records = {name: record.model_dump(exclude_defaults=True) for name, record in sorted(items.items())}
+    parts = [
+        f'"format": {FORMAT}',
+        f'"classes": {_lines([c.model_dump_json() for c in classes], "[]")}',
+        f'"sources": {_lines(list(sources), "[]")}',
+        f'"items": {_lines([f"{_text(n)}: {_text(r)}" for n, r in records.items() if r], "{}")}',
+        f'"settings": {_text(settings)}',
+    ]
+    write_text(folder / NAME, "{\n" + ",\n".join(parts) + "\n}\n")
+
+
+def _lines(texts: list[str], brackets: str) -> str:
+    inner = ",\n  ".join(texts)
+    return f"{brackets[0]}\n  {inner}\n{brackets[1]}" if texts else brackets
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive on Windows
+        return path.as_posix()

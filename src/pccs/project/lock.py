@@ -1,0 +1,55 @@
+"""One writer at a time. The lock is the operating system's, so a dead process cannot hold it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pccs.atomic import write_json
+from pccs.errors import ProjectError, ProjectLocked
+
+
+class Lock:
+    """A lock file, and beside it a note of who holds it."""
+
+    def __init__(self, path: Path, doing: str) -> None:
+        self._note = path.with_name(f"{path.name}.json")
+        self._path, self._doing = path, doing
+        # Not thread-local: the plugin may close a project from another thread than it opened it from.
+        self._lock = FileLock(path, thread_local=False)
+
+    def acquire(self) -> None:
+        """Take the lock now or raise :class:`~pccs.errors.ProjectLocked`, naming the holder."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ProjectLocked(
+                f"another program{self._holder()} {self._doing} this project",
+                path=self._path.parent,
+                remedy="Close it there first",
+            ) from error
+        except (OSError, NotImplementedError) as error:
+            raise ProjectError(
+                f"the project cannot be locked ({error})",
+                path=self._path.parent,
+                remedy="Check that you may write there; some network drives have no locks: use a local disk",
+            ) from error
+        write_json(self._note, {"pid": os.getpid(), "host": platform.node()})
+
+    def release(self) -> None:
+        """Give the lock back; harmless when it is not held."""
+        if self._lock.is_locked:
+            self._note.unlink(missing_ok=True)
+            self._lock.release()
+
+    def _holder(self) -> str:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+            where = "" if note["host"] == platform.node() else f" on {note['host']}"
+            return f" (process {note['pid']}{where})"
+        return ""

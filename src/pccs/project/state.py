@@ -1,0 +1,93 @@
+"""What ``project.json`` says, in memory, and writing it back as one piece."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pccs.labels import LabelClass
+from pccs.project import document
+from pccs.project.document import ItemRecord
+from pccs.project.items import Item
+from pccs.project.selection import Names
+from pccs.project.sources import SourceTable
+
+
+class State:
+    """Classes, sources, item records and settings of the project at ``folder``."""
+
+    classes: tuple[LabelClass, ...]
+    settings: dict[str, Any]
+    records: dict[str, ItemRecord]
+    table: SourceTable
+    names: Names
+
+    def __init__(self, folder: Path, *, backup: bool) -> None:
+        self._folder = folder
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._stamp: tuple[int, ...] = ()
+        self._load(backup=backup)
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Changes made in this block are written once, when the outermost block ends.
+
+        When it raises, they are undone.
+        """
+        with self._lock:
+            self._depth += 1
+            try:
+                yield
+                if self._depth == 1:
+                    self._write()
+            except BaseException:
+                if self._depth == 1:
+                    self._load(backup=False)
+                raise
+            finally:
+                self._depth -= 1
+
+    def sources_changed(self) -> None:
+        """List the items anew after sources were added or removed."""
+        self.names = Names(self.table.by_stem)
+
+    def record(self, item: Item) -> ItemRecord:
+        """What is written down about an item."""
+        return self.records.get(item.name) or ItemRecord()
+
+    def update(self, item: Item, **changes: Any) -> None:
+        """Change fields of an item's record."""
+        new = self.record(item).model_copy(update=changes)
+        if new != self.record(item):
+            with self.change():
+                self.records[item.name] = new
+
+    def reload(self) -> bool:
+        """Read the file again if another process changed it; whether it did."""
+        if self._file_stamp() == self._stamp:
+            return False
+        self._load(backup=False)
+        return True
+
+    def _load(self, *, backup: bool) -> None:
+        self._stamp = self._file_stamp()  # before reading: a change in between is noticed next time
+        data = document.read(self._folder, backup=backup)
+        self.classes, self.settings, self.records = data.classes, data.settings, data.items
+        self.table = SourceTable(record.source(self._folder) for record in data.sources)
+        self.sources_changed()
+
+    def _write(self) -> None:
+        lines = self.table.lines(self._folder)
+        document.write(self._folder, self.classes, lines, self.records, self.settings)
+        self._stamp = self._file_stamp()
+
+    def _file_stamp(self) -> tuple[int, ...]:
+        try:
+            stat = (self._folder / document.NAME).stat()
+        except OSError:
+            return ()
+        return stat.st_mtime_ns, stat.st_size, stat.st_ino
