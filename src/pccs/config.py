@@ -23,7 +23,7 @@ class _Settings(BaseModel):
 class NetSettings(_Settings):
     """Shape of the U-Net and its projection head."""
 
-    widths: tuple[int, ...] = Field((16, 32, 48, 64, 96), min_length=5, max_length=5)
+    widths: tuple[int, ...] = Field((8, 16, 32, 64, 96), min_length=5, max_length=5)
     """Channels of the five levels, at strides 1, 2, 4, 8 and 16."""
     embedding: int = Field(64, ge=4, le=1024)
     """``D``: dimensions of a pixel's feature vector."""
@@ -32,7 +32,7 @@ class NetSettings(_Settings):
 class DataSettings(_Settings):
     """What a batch is made of."""
 
-    crop: int = Field(128, ge=32, le=1024, multiple_of=16)
+    crop: int = Field(96, ge=32, le=1024, multiple_of=16)
     """Side of the square training crop, in pixels at the working scale."""
     scale: float | Literal["auto"] = "auto"
     """Working scale: factor from the image's pixels to the network's."""
@@ -144,7 +144,9 @@ _SILENT: dict[str, Any] = {
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "supervised": {"method": _SILENT},
     "mean-teacher": {"method": {**_SILENT, "consistency": 1.0, "gate": "steps"}},
-    "cutmix": {"method": {**_SILENT, "mixing": "cutmix", "pseudo": 0.5, "pseudo_confidence": 0.8, "gate": "steps"}},
+    "cutmix": {
+        "method": {**_SILENT, "mixing": "cutmix", "pseudo": 0.5, "pseudo_confidence": 0.8, "gate": "steps"}
+    },
     "copy-paste": {"method": {**_SILENT, "mixing": "copy-paste", "pseudo": 0.5, "gate": "steps"}},
     "pccs-paper": {
         "method": {

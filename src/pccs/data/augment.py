@@ -59,7 +59,9 @@ def sampling_grid(view: View, height: int, width: int, side: int) -> Tensor:
 
 def cut_image(image: Tensor, grid: Tensor) -> Tensor:
     """Crop of ``image [C, h, w]``; beyond the border it is mirrored, as tissue goes on."""
-    return F.grid_sample(image[None], grid, mode="bilinear", padding_mode="reflection", align_corners=False)[0]
+    return F.grid_sample(image[None], grid, mode="bilinear", padding_mode="reflection", align_corners=False)[
+        0
+    ]
 
 
 def cut_target(target: Tensor, grid: Tensor) -> Tensor:
@@ -104,7 +106,13 @@ def _uneven_light(rng: np.random.Generator, batch: int, height: int, width: int)
 
 
 def rectangles(
-    batch: int, side: int, rng: np.random.Generator, *, smallest: float, largest: float, probability: float = 1.0
+    batch: int,
+    side: int,
+    rng: np.random.Generator,
+    *,
+    smallest: float,
+    largest: float,
+    probability: float = 1.0,
 ) -> Tensor:
     """One random rectangle an image, ``[B, side, side]`` bool; sides as fractions of the image."""
     masks = torch.zeros(batch, side, side, dtype=torch.bool)

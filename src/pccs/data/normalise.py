@@ -78,5 +78,6 @@ def match_channels(image: NDArray[np.float32], channels: int) -> NDArray[np.floa
     if have == 1:
         return np.repeat(image, channels, axis=0)
     if channels == 1:
-        return image.mean(axis=0, keepdims=True)
+        grey: NDArray[np.float32] = image.mean(axis=0, keepdims=True)
+        return grey
     return None

@@ -198,17 +198,20 @@ class Sampler:
         known = (self.store.target(name) != IGNORE) & self.holdout_mask(name)
         height, width = known.shape
         side = self.settings.crop
-        places = []
-        for top in range(0, height, side):
-            for left in range(0, width, side):
-                if known[top : top + side, left : left + side].any():
-                    places.append(self._inside(top + side / 2, left + side / 2, height, width))
-        return places
+        return [
+            self._inside(top + side / 2, left + side / 2, height, width)
+            for top in range(0, height, side)
+            for left in range(0, width, side)
+            if known[top : top + side, left : left + side].any()
+        ]
 
     def _validation_crop(self, name: str, row: float, column: float) -> tuple[Tensor, Tensor]:
         known = torch.where(self.holdout_mask(name), self.store.target(name), IGNORE).to(torch.uint8)
+        height, width = known.shape
         # grid centres are at whole pixels + 0.5; a half-pixel shift would blur nothing but cost a label
-        grid = sampling_grid(plain_view(row - 0.5, column - 0.5), *known.shape, self.settings.crop)
+        grid = sampling_grid(
+            plain_view(row - 0.5, column - 0.5), known.shape[0], known.shape[1], self.settings.crop
+        )
         return cut_image(self.store.image(name), grid), cut_target(known, grid)
 
     # --------------------------------------------------------------- state

@@ -1,5 +1,5 @@
 """Prediction: any image in, probabilities and uncertainty out."""
 
-from pccs.predict.predictor import ModelFacts, Prediction, Predictor
+from pccs.predict.predictor import Prediction, Predictor
 
-__all__ = ["ModelFacts", "Prediction", "Predictor"]
+__all__ = ["Prediction", "Predictor"]

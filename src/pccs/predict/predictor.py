@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,56 +16,13 @@ from pccs import atomic
 from pccs.data.normalise import Statistics, match_channels, measure, normalise
 from pccs.data.store import ItemStore, resize_image, scaled_size
 from pccs.errors import ImageError, ModelError
-from pccs.labels import LabelClass
 from pccs.method.uncertainty import normalised_entropy
-from pccs.nets import SegmentationNet
+from pccs.nets import ModelFacts, SegmentationNet, checkpoint
+from pccs.nets.runtime import place, resolve_device, to_device
 from pccs.predict.tiles import forward_tiled, pad_to_multiple
 from pccs.project import Project, Run
-from pccs.train import checkpoint
-from pccs.train.runtime import place, resolve_device, to_device
 
 MODEL_FORMAT = 1
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What must be known to rebuild a network and read its output."""
-
-    classes: tuple[LabelClass, ...]
-    channels: int
-    scale: float
-    widths: tuple[int, ...]
-    embedding: int
-
-    def build(self) -> SegmentationNet:
-        """The network, with random weights."""
-        return SegmentationNet(self.channels, len(self.classes), self.widths, self.embedding)
-
-    def to_json(self) -> dict[str, Any]:
-        """Fit for JSON."""
-        return {**asdict(self), "classes": [c.model_dump() for c in self.classes]}
-
-    @classmethod
-    def from_json(cls, fields: Any, path: Path) -> ModelFacts:
-        """Back from :meth:`to_json`; :class:`ModelError` naming ``path`` when it does not fit."""
-        try:
-            return cls(
-                classes=tuple(LabelClass.model_validate(c) for c in fields["classes"]),
-                channels=_whole(fields["channels"], 64),
-                scale=float(fields["scale"]),
-                widths=tuple(_whole(w, 4096) for w in fields["widths"]),
-                embedding=_whole(fields["embedding"], 4096),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"describes no model ({error})", path=path) from error
-
-
-def _whole(value: Any, largest: int) -> int:
-    """A count read from a file: a huge one must not allocate a huge network."""
-    number = int(value)
-    if not 1 <= number <= largest:
-        raise ValueError(f"{number} is not between 1 and {largest}")
-    return number
 
 
 @dataclass(frozen=True)
@@ -88,7 +43,9 @@ class Prediction:
     def as_snapshot(self) -> NDArray[np.uint8]:
         """``uint8 [3, H, W]`` as :class:`pccs.events.Snapshot` describes it."""
         other = self.disagreement if self.disagreement is not None else np.zeros_like(self.uncertainty)
-        return np.stack([self.labels, *(np.round(m * 255).astype(np.uint8) for m in (self.uncertainty, other))])
+        return np.stack(
+            [self.labels, *(np.round(m * 255).astype(np.uint8) for m in (self.uncertainty, other))]
+        )
 
 
 class Predictor:
@@ -203,8 +160,8 @@ class Predictor:
         x, _ = pad_to_multiple(self._items(project).image(project.item(item).name)[None])
         net = self.net
         assert isinstance(net, SegmentationNet)
-        vector = net.encode(to_device(x, self.device))[-1].mean(dim=(0, 2, 3)).float().cpu().numpy()
-        unit: NDArray[np.float32] = vector / max(float(np.linalg.norm(vector)), 1e-12)
+        vector = net.encode(to_device(x, self.device))[-1].mean(dim=(0, 2, 3)).float()
+        unit: NDArray[np.float32] = F.normalize(vector, dim=0).cpu().numpy()
         return unit
 
     def _items(self, project: Project) -> ItemStore:
@@ -239,5 +196,7 @@ def _filled(facts: ModelFacts, weights: dict[str, Tensor], device: torch.device,
     try:
         net.load_state_dict(weights)
     except RuntimeError as error:
-        raise ModelError("the weights do not fit the network", path=path, remedy="Train with --fresh") from error
+        raise ModelError(
+            "the weights do not fit the network", path=path, remedy="Train with --fresh"
+        ) from error
     return place(net, device).eval()

@@ -30,9 +30,11 @@ def forward_tiled(net: nn.Module, x: Tensor) -> Tensor:
     if padded.shape[-2] * padded.shape[-1] <= WHOLE:
         logits: Tensor = net(padded)[0]
     else:
-        from monai.inferers import sliding_window_inference
+        from monai.inferers.utils import sliding_window_inference
 
-        logits = sliding_window_inference(
+        blended = sliding_window_inference(
             padded, TILE, 1, lambda tile: net(tile)[0], overlap=0.25, mode="gaussian"
         )
+        assert isinstance(blended, Tensor)
+        logits = blended
     return logits[..., :height, :width]

@@ -103,9 +103,7 @@ def _feature_terms(
     temperature = method.contrast_temperature
     if method.contrast:
         prototypes = form_prototypes(z, view, method, memory.bank.shape[0], threshold)
-        loss = prototype_contrast(
-            prototypes, temperature=temperature, direction=method.contrast_direction
-        )
+        loss = prototype_contrast(prototypes, temperature=temperature, direction=method.contrast_direction)
         terms["contrast"] = (method.contrast, loss)
         memory.update_from_levels(prototypes)
     if method.memory:
@@ -116,9 +114,7 @@ def _feature_terms(
         by_head = F.avg_pool2d(logits[fresh].float().softmax(1), STRIDE)
         certain = torch.exp(-shrink_labels(view.uncertainty[fresh], STRIDE))
         # each branch follows the other's present opinion: agreement() stops the target's gradient
-        loss = 0.5 * (
-            agreement(by_head, by_prototypes, certain) + agreement(by_prototypes, by_head, certain)
-        )
+        loss = 0.5 * (agreement(by_head, by_prototypes, certain) + agreement(by_prototypes, by_head, certain))
         terms["prototype_consistency"] = (method.prototype_consistency, loss)
     return terms
 

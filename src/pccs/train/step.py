@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -99,9 +100,8 @@ class Learner:
             confident = shrink_labels(uncertainty, STRIDE) <= threshold
             slots = self.memory.assign(z.float(), labels, confident)
             self.memory.update_from_teacher(z.float(), labels, slots, confident)
-            view = View(view.images, targets, annotated, probabilities, uncertainty, slots)
-            return view
-        return View(view.images, targets, annotated, probabilities, uncertainty, view.assignment)
+            view = replace(view, assignment=slots)
+        return replace(view, annotated=annotated, probabilities=probabilities, uncertainty=uncertainty)
 
     def _uses_memory(self) -> bool:
         method = self.settings.method
@@ -116,8 +116,8 @@ def learning_rate(settings: TrainSettings, number: int) -> float:
     optim = settings.optim
     warm = min(1.0, (number + 1) / optim.warmup) if optim.warmup else 1.0
     if optim.poly_steps is not None:
-        return optim.rate * warm * max(1e-3, 1.0 - number / optim.poly_steps) ** 0.9
-    return optim.rate * warm / (1.0 + number / optim.half_life) ** 0.5
+        return float(optim.rate * warm * max(1e-3, 1.0 - number / optim.poly_steps) ** 0.9)
+    return optim.rate * warm / math.sqrt(1.0 + number / optim.half_life)
 
 
 def build_optimiser(student: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:

@@ -16,14 +16,13 @@ from pccs.config import TrainSettings
 from pccs.data.sampler import Sampler
 from pccs.data.store import ItemStore, choose_channels, choose_scale
 from pccs.errors import TrainingError
-from pccs.labels import IGNORE, LabelClass
+from pccs.labels import IGNORE
 from pccs.method.memory import PrototypeMemory
-from pccs.nets import SegmentationNet, Teacher
-from pccs.predict.predictor import ModelFacts, Predictor
+from pccs.nets import ModelFacts, SegmentationNet, Teacher, checkpoint
+from pccs.nets.runtime import place, resolve_device
+from pccs.predict import Predictor
 from pccs.project import Project, Run
-from pccs.train import checkpoint
 from pccs.train.gate import Gate
-from pccs.train.runtime import place, resolve_device
 from pccs.train.step import Learner, build_optimiser
 
 _REPORT_EVERY = 5
@@ -176,7 +175,9 @@ class Trainer:
         pixels = 0
         if crops is not None:
             images, targets = (c.to(self.device) for c in crops)
-            guess = torch.cat([self.learner.teacher(i)[0].argmax(1) for i in images.split(4)])
+            guess = torch.cat(
+                [self.learner.teacher(i)[0].argmax(1) for i in images.chunk(-(-len(images) // 4))]
+            )
             dice = held_out_dice(guess, targets, names)
             pixels = int((targets != IGNORE).sum())
         foreground = [dice[n] for n in names[1:] if n in dice]
@@ -274,4 +275,4 @@ def _require_annotation(project: Project) -> None:
         )
 
 
-__all__ = ["DivergedError", "LabelClass", "Trainer", "Validation"]
+__all__ = ["DivergedError", "Trainer", "Validation"]

@@ -16,6 +16,7 @@ from torch import Tensor
 from pccs.config import MethodSettings
 from pccs.data.augment import paste, rectangles, shrink_labels
 from pccs.labels import IGNORE
+from pccs.method.memory import UNASSIGNED
 from pccs.nets.unet import STRIDE
 
 
@@ -25,8 +26,8 @@ class View:
 
     ``images [B, C, s, s]``; ``targets [B, s, s]`` class indices, 255 unknown; ``annotated
     [B, s, s]`` where the target is a person's; ``probabilities [B, K, s, s]`` and ``uncertainty
-    [B, s, s]`` of the teacher (0 where annotated); ``assignment [B, s/4, s/4]`` memory slots, 255…
-    where none.
+    [B, s, s]`` of the teacher (0 where annotated); ``assignment [B, s/4, s/4]`` memory slots, ``UNASSIGNED``
+    where there is none.
     """
 
     images: Tensor
@@ -54,7 +55,7 @@ def annotated_view(images: Tensor, targets: Tensor, classes: int) -> View:
         annotated=targets != IGNORE,
         probabilities=images.new_zeros(batch, classes, side, side),
         uncertainty=images.new_zeros(batch, side, side),
-        assignment=targets.new_full((batch, quarter, quarter), IGNORE),
+        assignment=targets.new_full((batch, quarter, quarter), UNASSIGNED),
     )
 
 
@@ -65,9 +66,7 @@ def cutmix_annotated(view: View, rng: np.random.Generator) -> View:
     return _paste(mask.to(view.images.device), view.take(_others(batch, rng)), view)
 
 
-def mix_streams(
-    annotated: View, unlabelled: View, mixing: MethodSettings, rng: np.random.Generator
-) -> View:
+def mix_streams(annotated: View, unlabelled: View, mixing: MethodSettings, rng: np.random.Generator) -> View:
     """The unlabelled crops as the student sees them, by ``mixing.mixing``."""
     batch, side = unlabelled.targets.shape[:2]
     if mixing.mixing == "none":
@@ -101,4 +100,5 @@ def _others(batch: int, rng: np.random.Generator) -> Tensor:
 def _paste(mask: Tensor, inside: View, outside: View) -> View:
     full = [paste(mask, getattr(inside, f), getattr(outside, f)) for f in _FIELDS[:-1]]
     quarter = paste(shrink_labels(mask, STRIDE), inside.assignment, outside.assignment)
-    return View(*full, quarter)
+    images, targets, annotated, probabilities, uncertainty = full
+    return View(images, targets, annotated, probabilities, uncertainty, quarter)

@@ -22,25 +22,20 @@ FORMAT = 1
 POINTER = "checkpoint.json"
 
 
-def write(folder: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, Any], *, keep: set[str]) -> str:
-    """Write a checkpoint and remove older ones, except the files named in ``keep``.
-
-    Returns
-    -------
-    str
-        Name of the tensor file.
-    """
-    name = f"checkpoint.s{step:07d}.safetensors"
+def write(
+    folder: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, Any], *, keep: set[str]
+) -> None:
+    """Write a checkpoint and remove older ones, except those whose stem is in ``keep``."""
+    stem = f"checkpoint-{step:07d}"
     whole = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    with atomic.writing(folder / name) as temporary:
+    with atomic.writing(folder / f"{stem}.safetensors") as temporary:
         save_file(whole, temporary)
-    document = {"format": FORMAT, "tensors": name, "step": step, **facts}
+    document = {"format": FORMAT, "tensors": f"{stem}.safetensors", "step": step, **facts}
+    atomic.write_json(folder / f"{stem}.json", document)
     atomic.write_json(folder / POINTER, document)
-    atomic.write_json(folder / f"checkpoint.s{step:07d}.json", document)
-    for old in folder.glob("checkpoint.s*"):
-        if old.stem.rpartition(".")[0] and old.with_suffix("").name != Path(name).stem and old.stem not in keep:
+    for old in folder.glob("checkpoint-*"):
+        if old.stem not in {stem, *keep}:
             old.unlink(missing_ok=True)
-    return name
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

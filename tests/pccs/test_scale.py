@@ -1,0 +1,45 @@
+"""The working scale keeps thin classes drawable and large images affordable."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage.draw import disk
+
+from pccs.data.scale import thickness, working_scale
+
+
+def scene(side: int, radius: int) -> np.ndarray:
+    target = np.zeros((side, side), np.uint8)
+    target[disk((side // 2, side // 2), radius)] = 1
+    return target
+
+
+def test_thickness_of_a_disc_and_of_a_ribbon() -> None:
+    assert thickness(scene(200, 60), 2) == pytest.approx(4 * 60 / 3, rel=0.05)
+    ribbon = np.zeros((100, 100), np.uint8)
+    ribbon[40:50] = 1
+    assert thickness(ribbon, 2) == pytest.approx(12, rel=0.1)  # ten pixels, within a fifth
+
+
+def test_nothing_to_measure() -> None:
+    assert thickness(np.zeros((50, 50), np.uint8), 2) is None
+    assert working_scale(448, [np.zeros((50, 50), np.uint8)], 2) == pytest.approx(320 / 448)
+
+
+def test_large_objects_are_worked_on_small_and_thin_ones_at_full_size() -> None:
+    assert working_scale(448, [scene(448, 80)], 2) == pytest.approx(128 / 448)
+    thin = np.zeros((256, 256), np.uint8)
+    thin[::40] = 1
+    thin[1::40] = 1
+    assert working_scale(256, [thin], 2) == 1.0
+
+
+def test_tiny_images_are_enlarged_but_not_without_end() -> None:
+    assert working_scale(64, [], 2) == pytest.approx(2.0)
+    assert working_scale(5, [], 2) == 4.0
+
+
+def test_unknown_targets_do_not_count_as_objects() -> None:
+    scribbled = np.full((256, 256), 255, np.uint8)
+    assert working_scale(256, [scribbled], 3) == 1.0
