@@ -1,0 +1,1 @@
+"""Speed and accuracy, each one command: ``python -m benchmarks.NAME [--quick] [--json FILE]``."""
