@@ -1,0 +1,321 @@
+"""The worker's main thread: obey commands, and between them train, predict and segment piece by piece."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Iterator
+from queue import Empty
+
+from pccs import events as ev
+from pccs.errors import ModelError, PccsError
+from pccs.predict import Predictor
+from pccs.project import Project
+from pccs.worker import log
+from pccs.worker.begin import Wish, begin
+from pccs.worker.pipe import Inbox
+from pccs.worker.recovery import release_memory
+from pccs.worker.segmenting import SegmentTask
+from pccs.worker.training import Emit, Session
+from pccs.worker.watch import FairShare, Watchlist
+
+_IDLE_WAIT = 60.0
+"""Seconds between two looks at the log's size while nothing happens."""
+
+
+class Worker:
+    """Everything between the two ends of the pipe.
+
+    Parameters
+    ----------
+    project
+        Opened for reading; predictions and runs are written.
+    inbox
+        Commands; ``None`` ends the worker.
+    emit
+        Takes events.
+    device
+        As in ``pccs train --device``.
+    """
+
+    def __init__(self, project: Project, inbox: Inbox, emit: Emit, *, device: str = "auto") -> None:
+        self.project, self.inbox, self.emit, self.device = project, inbox, emit, device
+        self._session: Session | None = None
+        self._segment: SegmentTask | None = None
+        self._watch = Watchlist()
+        self._asked: deque[str] = deque()
+        self._share = FairShare()
+        self._predictor: Predictor | None = None
+        self._ending = False
+
+    def run(self) -> None:
+        """Work until told to end, or until nobody is left to tell."""
+        self.emit(ev.StateChanged("idle"))
+        while not self._ending:
+            for command in self._commands():
+                with self._told_of_errors():
+                    self._obey(command)
+            with self._told_of_errors():
+                self._work()
+        self._end()
+
+    # -------------------------------------------------------------- commands
+
+    def _commands(self) -> Iterator[ev.Command | None]:
+        """What is waiting; when there is nothing to do, wait for the next."""
+        while not self._ending:
+            try:
+                yield self.inbox.get_nowait() if self._busy() else self.inbox.get(timeout=_IDLE_WAIT)
+            except Empty:
+                log.trim(log.log_path(self.project.path))
+                return
+            if self.inbox.empty():
+                return
+
+    def _busy(self) -> bool:
+        training = self._session is not None and not self._session.paused
+        return bool(training or self._segment or self._asked)
+
+    def _obey(self, command: ev.Command | None) -> None:
+        match command:
+            case None | ev.Shutdown():
+                self._ending = True
+            case ev.Train():
+                self._train(command)
+            case ev.Pause() | ev.Resume():
+                if self._session is not None:
+                    self._session.pause(isinstance(command, ev.Pause))
+            case ev.Stop():
+                self._keep()
+            case ev.Cancel():
+                self._discard()
+            case ev.Watch(items):
+                self._watch_items(items)
+            case ev.Labels(item):
+                self._labels_changed(item)
+            case ev.Reload():
+                self._reload()
+            case ev.Predict(items):
+                self._asked.extend(i for i in items if i not in self._asked)
+            case ev.Suggest():
+                self._suggest(command)
+            case ev.Segment(items):
+                self._begin_segment(items)
+            case ev.StopSegment():
+                self._stop_segment()
+
+    def _train(self, command: ev.Train) -> None:
+        if self._session is not None:
+            self._keep()
+        self.emit(ev.StateChanged("preparing", detail="Reading images and annotations."))
+        self._predictor = None
+        wish = Wish(command.preset, command.settings or {}, command.seed, command.fresh)
+        with self._failing("train"):
+            self.project.reload()
+            trainer, sentence = begin(self.project, wish, device=self.device)
+            self._session = Session(trainer, command, self.emit)
+            self._share = FairShare()
+            self.emit(ev.Noticed("info", sentence))
+            self._session.tell_state()
+
+    def _watch_items(self, items: tuple[str, ...]) -> None:
+        self._watch.set(items)
+        if self._session is not None and self._session.paused:
+            self._asked.extend(i for i in items[:1] if i not in self._asked)
+
+    def _labels_changed(self, item: str) -> None:
+        self.project.reload()
+        if self._session is not None:
+            with self._failing("train"):
+                self._session.trainer.annotation_changed(item)
+
+    def _reload(self) -> None:
+        if not self.project.reload():
+            return
+        session = self._session
+        self._predictor = None
+        if session is None:
+            return
+        with self._failing("train"):
+            before = [c.value for c in session.trainer.facts.classes]
+            if before != [c.value for c in self.project.classes]:
+                self._keep()
+                self._train(session.wish)
+            else:
+                session.trainer.sources_changed()
+                session.predictor = session.trainer.predictor()
+
+    def _suggest(self, command: ev.Suggest) -> None:
+        from pccs.suggest import suggest
+
+        try:
+            predictor: Predictor | None = self._model()
+        except ModelError:
+            predictor = None  # the strategies know what to do before anything is trained
+        found = suggest(
+            self.project, predictor, count=command.count, strategy=command.strategy, skip=command.skip
+        )
+        self.emit(ev.Suggested(command.strategy, tuple(found)))
+
+    # ----------------------------------------------------------------- work
+
+    def _work(self) -> None:
+        """One piece of whatever there is to do."""
+        session = self._session if self._session and not self._session.paused else None
+        if self._asked:
+            self._predict(self._asked.popleft())
+        if self._segment and (session is None or self._share.turn() == "segment"):
+            with self._timed("segment"):
+                self._advance_segment(self._segment)
+        elif session is not None:
+            with self._timed("train"), self._failing("train"):
+                self._advance_training(session)
+
+    def _advance_training(self, session: Session) -> None:
+        session.step()
+        if self._watch.due(time.monotonic(), session.trainer.step_count):
+            began = time.monotonic()
+            self._refresh_watched(self._watch.next_item())
+            session.spent(time.monotonic() - began)
+            self._watch.took(time.monotonic() - began, time.monotonic())
+        if session.complete:
+            self._keep()
+
+    def _refresh_watched(self, item: str) -> None:
+        try:
+            self._write_snapshot(item)
+        except PccsError as error:
+            self._watch.drop(item)
+            self.emit(ev.Noticed("warning", str(error)))
+
+    def _advance_segment(self, task: SegmentTask) -> None:
+        try:
+            task.advance(self._write_snapshot)
+        except Exception as error:
+            self._segment = None
+            task.end("failed", str(error) if isinstance(error, PccsError) else self._bug(error))
+        else:
+            if task.complete:
+                self._segment = None
+                task.end("done")
+
+    def _predict(self, item: str) -> None:
+        self._write_snapshot(item)
+
+    def _write_snapshot(self, item: str) -> None:
+        predictor = self._model()
+        prediction = predictor.predict_item(self.project, item)
+        step = self._session.trainer.step_count if self._session else predictor.step
+        found = self.project.write_snapshot(item, prediction.as_snapshot(), run=predictor.run, step=step)
+        path = found.path.relative_to(self.project.path) if found.path.is_absolute() else found.path
+        self.emit(ev.Snapshot(item, found.rev, path.as_posix(), found.run, found.step, found.uncertainty))
+
+    def _model(self) -> Predictor:
+        if self._session is not None:
+            return self._session.predictor
+        if self._predictor is None:
+            self._predictor = Predictor.load(self.project, device=self.device)
+        return self._predictor
+
+    @contextlib.contextmanager
+    def _timed(self, who: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self._share.took(who, time.monotonic() - began)
+
+    # -------------------------------------------------------------- segmenting
+
+    def _begin_segment(self, items: tuple[str, ...] | None) -> None:
+        self._stop_segment()
+        names = items
+        if names is None:
+            names = tuple(i.name for i in self.project.items if not self.project.is_complete(i.name))
+        task = SegmentTask(names, self.emit)
+        try:
+            self._model()
+        except PccsError as error:
+            task.end("failed", str(error))
+            return
+        self._segment, self._share = task, FairShare()
+
+    def _stop_segment(self) -> None:
+        task, self._segment = self._segment, None
+        if task is not None:
+            task.end("stopped")
+
+    # ------------------------------------------------------------------ ends
+
+    def _keep(self) -> None:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        trainer = session.trainer
+        saved = session.save()
+        if saved:
+            trainer.run.set_status("kept")
+        message = (
+            f"Run {trainer.run.name} is kept at step {trainer.step_count}."
+            if saved
+            else "Training has ended; only what was saved before is kept."
+        )
+        self._training_ended("kept" if saved else "failed", message, trainer.run.name, trainer.step_count)
+
+    def _discard(self) -> None:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        trainer = session.trainer
+        name = trainer.run.name
+        trainer.discard_since_start()
+        self._training_ended("discarded", "What was learned since Train is discarded.", name, 0)
+
+    def _training_ended(self, outcome: str, message: str, run: str | None, step: int) -> None:
+        self._predictor = None
+        release_memory()
+        self.emit(ev.Finished("train", outcome, message, run, step))  # type: ignore[arg-type]
+        self.emit(ev.StateChanged("idle", detail=message))
+
+    def _end(self) -> None:
+        with self._told_of_errors():
+            self._keep()
+        self._stop_segment()
+
+    # ---------------------------------------------------------------- errors
+
+    @contextlib.contextmanager
+    def _failing(self, task: str) -> Iterator[None]:
+        """Training ends with a sentence when something fails inside; the last checkpoint stays."""
+        try:
+            yield
+        except Exception as error:
+            session, self._session = self._session, None
+            sentence = str(error) if isinstance(error, PccsError) else self._bug(error)
+            self.emit(ev.Noticed("error", sentence))
+            trainer = session.trainer if session else None
+            self._training_ended(
+                "failed",
+                sentence,
+                trainer.run.name if trainer else None,
+                trainer.step_count if trainer else 0,
+            )
+
+    @contextlib.contextmanager
+    def _told_of_errors(self) -> Iterator[None]:
+        """Whatever fails inside is told in one sentence, and the worker lives on."""
+        try:
+            yield
+        except Exception as error:
+            sentence = str(error) if isinstance(error, PccsError) else self._bug(error)
+            self.emit(ev.Noticed("error", sentence))
+
+    def _bug(self, error: Exception) -> str:
+        """One sentence; the traceback goes to the log."""
+        traceback.print_exception(error, file=sys.stderr)
+        name = log.NAME
+        if isinstance(error, OSError):
+            where = f" {error.filename}" if error.filename else ""
+            return f"The system refused{where}: {error.strerror or error}. Details are in {name}."
+        return f"Something unforeseen happened ({type(error).__name__}: {error}). Details are in {name}."

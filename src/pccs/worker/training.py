@@ -1,0 +1,204 @@
+"""One training session of the worker: steps, and everything that is told and saved on the way."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+import psutil
+
+from pccs.errors import TrainingError
+from pccs.events import Event, Noticed, StateChanged, Stepped, Train, Validated
+from pccs.nets.runtime import device_memory_mb
+from pccs.predict import Predictor
+from pccs.train import Trainer
+from pccs.train.loop import FIRST_SAVE, SAVE_EVERY, record
+from pccs.train.trainer import DivergedError
+from pccs.worker.recovery import is_out_of_memory, release_memory, slower, smaller
+
+Emit: TypeAlias = Callable[[Event], None]
+
+_TELL_EVERY = 0.25
+"""Seconds between two :class:`~pccs.events.Stepped`."""
+_PACE_OVER = 12
+"""Of how many :class:`~pccs.events.Stepped` the speed is averaged."""
+_ROLL_BACKS = 2
+"""How often a session goes back to its last checkpoint with half the rate before it gives up."""
+
+
+class Session:
+    """From one :class:`~pccs.events.Train` to its end.
+
+    Parameters
+    ----------
+    trainer
+        Started or resumed.
+    wish
+        The command, for its bounds.
+    emit
+        Where events go.
+    """
+
+    def __init__(self, trainer: Trainer, wish: Train, emit: Emit) -> None:
+        self.wish, self.emit = wish, emit
+        self.paused = False
+        self._process = psutil.Process()
+        self._worked = 0.0
+        self._roll_backs = 0
+        self._figures: dict[str, float] = {}
+        self._line = ""
+        self._first_step = trainer.step_count
+        self._take(trainer)
+
+    def _take(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.predictor: Predictor = trainer.predictor()
+        self._validated = trainer.last_validation
+        self._skipped = 0
+        self._saved = time.monotonic()
+        self._pace = deque([(self._saved, trainer.step_count)], maxlen=_PACE_OVER)
+
+    # ---------------------------------------------------------------- bounds
+
+    @property
+    def complete(self) -> bool:
+        """Whether a bound of the command is reached."""
+        steps, seconds = self.wish.steps, self.wish.seconds
+        done = self.trainer.step_count - self._first_step
+        return (steps is not None and done >= steps) or (seconds is not None and self._worked >= seconds)
+
+    def spent(self, seconds: float) -> None:
+        """Count ``seconds`` of work that were not a step, towards a bound in seconds."""
+        self._worked += seconds
+
+    def _seconds_left(self, rate: float) -> float | None:
+        left = []
+        if self.wish.seconds is not None:
+            left.append(self.wish.seconds - self._worked)
+        if self.wish.steps is not None and rate > 0:
+            left.append((self._first_step + self.wish.steps - self.trainer.step_count) / rate)
+        return max(0.0, min(left)) if left else None
+
+    # ----------------------------------------------------------------- steps
+
+    def step(self) -> None:
+        """One step and what belongs to it. Memory that runs out and a lost loss are mended here.
+
+        Raises
+        ------
+        TrainingError
+            If training cannot go on.
+        """
+        began = time.monotonic()
+        trouble = self._attempt()
+        if trouble is not None:
+            self._mend(trouble)
+        self._worked += time.monotonic() - began
+        self._tell()
+        if time.monotonic() - self._saved >= SAVE_EVERY or self.trainer.step_count == FIRST_SAVE:
+            self.save()
+
+    def _attempt(self) -> Exception | None:
+        """Step; the error that can be mended, if there was one."""
+        try:
+            figures = self.trainer.step()
+        except DivergedError as error:
+            return error
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return error.with_traceback(None)  # its frames hold the tensors that have to go
+        record(self.trainer, figures)
+        self._figures = figures or self._figures
+        return None
+
+    def _mend(self, trouble: Exception) -> None:
+        release_memory()
+        if isinstance(trouble, DivergedError):
+            self._roll_backs += 1
+            if self._roll_backs > _ROLL_BACKS:
+                raise TrainingError(
+                    "training does not settle: the loss stopped being a number three times",
+                    path=self.trainer.run.path,
+                    remedy="Start a new run with a lower learning rate, e.g. --set optim.rate=0.0003",
+                )
+            trainer, sentence = slower(self.trainer)
+        else:
+            trainer, sentence = smaller(self.trainer)
+        self._take(trainer)
+        self.emit(Noticed("warning", sentence))
+
+    def save(self) -> bool:
+        """Write a checkpoint; a full disk is told, and does not end training."""
+        self._saved = time.monotonic()
+        try:
+            self.trainer.save()
+        except OSError as error:
+            self.emit(Noticed("error", f"The checkpoint could not be saved: {error.strerror or error}."))
+            return False
+        return True
+
+    def pause(self, paused: bool) -> None:
+        """Hold training, with everything saved, or go on."""
+        if self.paused == paused:
+            return
+        self.paused = paused
+        if paused:
+            self.save()
+        self._pace.clear()
+        self._pace.append((time.monotonic(), self.trainer.step_count))
+        self.tell_state()
+
+    # ------------------------------------------------------------------ told
+
+    def tell_state(self) -> None:
+        """Tell what the trainer is doing now."""
+        trainer = self.trainer
+        self._line = trainer.state_line()
+        detail = f"Paused at step {trainer.step_count}." if self.paused else self._line
+        self.emit(StateChanged("paused" if self.paused else "training", trainer.run.name, detail))
+
+    def _tell(self) -> None:
+        trainer = self.trainer
+        self._tell_validation()
+        for sentence in trainer.sampler.skipped[self._skipped :]:
+            self.emit(Noticed("warning", f"An image was left out of training: {sentence}"))
+        self._skipped = len(trainer.sampler.skipped)
+        now = time.monotonic()
+        if now - self._pace[-1][0] < _TELL_EVERY:
+            return
+        then, step = self._pace[0]
+        rate = (trainer.step_count - step) / (now - then)
+        self._pace.append((now, trainer.step_count))
+        self.emit(
+            Stepped(
+                run=trainer.run.name,
+                step=trainer.step_count,
+                seconds=trainer.seconds,
+                steps_per_second=rate,
+                figures=dict(self._figures),
+                memory_mb=self._process.memory_info().rss / 2**20,
+                device_memory_mb=device_memory_mb(trainer.device),
+                seconds_left=self._seconds_left(rate),
+            )
+        )
+        if trainer.state_line() != self._line:
+            self.tell_state()
+
+    def _tell_validation(self) -> None:
+        found = self.trainer.last_validation
+        if found is None or found is self._validated:
+            return
+        self._validated = found
+        self.emit(
+            Validated(
+                run=self.trainer.run.name,
+                step=found.step,
+                seconds=self.trainer.seconds,
+                dice=found.dice,
+                per_class=found.per_class,
+                pixels=found.pixels,
+            )
+        )

@@ -1,0 +1,61 @@
+"""Which item gets a new snapshot while training, and when."""
+
+from __future__ import annotations
+
+SHARE = 0.2
+"""Largest part of the time that predicting may take."""
+PAUSE = 0.7
+"""Seconds between two snapshots at least: faster than that nobody sees."""
+FIRST_STEP = 10
+"""Step of a run from which the teacher, a moving average, means something."""
+
+
+class Watchlist:
+    """The watched items and the time at which the next one is due.
+
+    The first item gets every other snapshot, the rest share the others in turn. The pause between two
+    grows with what a prediction costs, so that predicting takes at most :data:`SHARE` of the time.
+    """
+
+    def __init__(self) -> None:
+        self.items: tuple[str, ...] = ()
+        self._turn = 0
+        self._due = 0.0
+
+    def set(self, items: tuple[str, ...]) -> None:
+        """Watch ``items``, most urgent first; the first is due at once."""
+        if items != self.items:
+            self.items, self._turn, self._due = items, 0, 0.0
+
+    def due(self, now: float, step: int) -> bool:
+        """Whether a snapshot should be made at time ``now`` (seconds) and ``step`` of the run."""
+        return bool(self.items) and step >= FIRST_STEP and now >= self._due
+
+    def next_item(self) -> str:
+        """The item whose turn it is."""
+        turn, self._turn = self._turn, self._turn + 1
+        others = self.items[1:]
+        return others[turn // 2 % len(others)] if turn % 2 and others else self.items[0]
+
+    def took(self, seconds: float, now: float) -> None:
+        """A prediction that took ``seconds`` has ended at ``now``."""
+        self._due = now + max(PAUSE, seconds * (1 / SHARE - 1))
+
+    def drop(self, item: str) -> None:
+        """Watch ``item`` no longer (it cannot be predicted)."""
+        self.items = tuple(i for i in self.items if i != item)
+
+
+class FairShare:
+    """Turns between two kinds of work by the time each has had."""
+
+    def __init__(self) -> None:
+        self._had = {"train": 0.0, "segment": 0.0}
+
+    def turn(self) -> str:
+        """``"train"`` or ``"segment"``, whichever has had less."""
+        return min(self._had, key=self._had.__getitem__)
+
+    def took(self, who: str, seconds: float) -> None:
+        """``who`` has worked for ``seconds``."""
+        self._had[who] += seconds

@@ -1,0 +1,262 @@
+"""The worker's parts in this process: when to go on, when to begin, what to do when it goes wrong."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import time
+from queue import SimpleQueue
+
+import pytest
+import torch
+
+from pccs import events as ev
+from pccs.config import preset
+from pccs.errors import ConfigError, ProjectLocked, TrainingError
+from pccs.labels import make_class
+from pccs.train import Trainer
+from pccs.worker import __main__ as entry
+from pccs.worker.begin import Wish, begin
+from pccs.worker.loop import Worker
+from pccs.worker.recovery import is_out_of_memory, shrunk, slower, smaller
+from pccs.worker.segmenting import SegmentTask
+from pccs.worker.training import Session
+from pccs.worker.watch import FIRST_STEP, PAUSE, FairShare, Watchlist
+
+
+@pytest.fixture
+def trainer(discs, small):
+    """Three steps old, with a checkpoint."""
+    trainer = Trainer.start(discs, preset("pccs", small), device="cpu")
+    for _ in range(3):
+        trainer.step()
+    trainer.save()
+    return trainer
+
+
+# ------------------------------------------------------------------ begin
+
+
+@pytest.mark.parametrize(
+    ("wish", "reason"),
+    [
+        (Wish(), None),
+        (Wish(preset="pccs", seed=0), None),
+        (Wish(overrides={"data.crop": "32"}), None),
+        (Wish(fresh=True), "fresh"),
+        (Wish(preset="supervised"), "has preset 'pccs'"),
+        (Wish(seed=4), "has seed 0"),
+        (Wish(overrides={"data.crop": "48"}), "has data.crop=32"),
+    ],
+)
+def test_a_run_goes_on_unless_something_else_is_wanted(discs, trainer, wish, reason):
+    found, sentence = begin(discs, wish, device="cpu")
+    if reason is None:
+        assert found.run.name == trainer.run.name
+        assert found.step_count == 3
+        assert "goes on from step 3" in sentence
+    else:
+        assert found.run.name != trainer.run.name
+        assert found.step_count == 0
+        assert reason in sentence
+
+
+def test_other_classes_begin_another_run(discs, trainer):
+    discs.set_classes([*discs.classes, make_class(3, "third")])
+    found, sentence = begin(discs, Wish(), device="cpu")
+    assert len(found.facts.classes) == 3
+    assert "classes have changed" in sentence
+
+
+def test_runs_that_never_saved_are_removed(discs, small):
+    empty = discs.new_run(preset("pccs", small))
+    found, _ = begin(discs, Wish(overrides=small), device="cpu")
+    assert not empty.path.exists() or empty.path == found.run.path
+    assert len(discs.runs()) == 1
+
+
+def test_a_wrong_wish_touches_nothing(discs, trainer):
+    with pytest.raises(ConfigError, match="nosuch"):
+        begin(discs, Wish(overrides={"nosuch": "1"}), device="cpu")
+    assert len(discs.runs()) == 1
+
+
+# --------------------------------------------------------------- recovery
+
+
+def test_running_out_of_memory_is_recognised():
+    with pytest.raises(RuntimeError) as real:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert is_out_of_memory(real.value)
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))
+    assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_settings_shrink_to_the_smallest_and_no_further():
+    settings, seen = preset(), []
+    while settings is not None:
+        seen.append((settings.data.labelled, settings.data.unlabelled, settings.data.crop))
+        settings = shrunk(settings)
+    pixels = [(a + b) * c * c for a, b, c in seen]
+    assert all(y <= 0.67 * x for x, y in itertools.pairwise(pixels))
+    assert seen[-1][2] == 32
+    assert seen[-1][0] >= 1
+
+
+def test_a_run_goes_on_smaller_or_slower_from_its_checkpoint(trainer):
+    trainer.step()
+    weights = trainer.learner.student.state_dict()
+    less, sentence = smaller(trainer)
+    assert less.step_count == 3
+    assert (less.settings.data.labelled, less.settings.data.unlabelled) == (1, 1)
+    assert "Memory ran out" in sentence
+    assert less.step() is None or less.step_count == 4
+    slow, sentence = slower(trainer)
+    assert slow.settings.optim.rate == trainer.settings.optim.rate / 2
+    assert "half the learning rate" in sentence
+    assert any(not torch.equal(v, weights[k]) for k, v in slow.learner.student.state_dict().items())
+
+
+def test_a_diverging_session_rolls_back_twice_and_then_says_so(discs, small):
+    wild = preset("supervised", {**small, "optim.rate": "1e30", "optim.clip": "1e30", "optim.warmup": "0"})
+    told = []
+    session = Session(Trainer.start(discs, wild, device="cpu"), ev.Train(), told.append)
+
+    def train() -> None:
+        for _ in range(200):
+            session.step()
+
+    with pytest.raises(TrainingError, match="does not settle"):
+        train()
+    notices = [e.message for e in told if isinstance(e, ev.Noticed)]
+    assert len(notices) == 2
+    assert all("half the learning rate" in n for n in notices)
+    assert session.trainer.settings.optim.rate == pytest.approx(0.25e30)
+
+
+def test_the_bounds_of_a_session(trainer):
+    told = []
+    session = Session(trainer, ev.Train(steps=4), told.append)
+    while not session.complete:
+        session.step()
+    assert session.trainer.step_count == 7
+    timed = Session(trainer, ev.Train(seconds=0.2), told.append)
+    began = time.monotonic()
+    while not timed.complete:
+        timed.step()
+    assert 0.15 < time.monotonic() - began < 3
+
+
+# ------------------------------------------------------- watching, sharing
+
+
+def test_the_first_watched_item_gets_every_other_turn():
+    watch = Watchlist()
+    assert not watch.due(0, 100)
+    watch.set(("a", "b", "c"))
+    assert not watch.due(0, FIRST_STEP - 1)
+    assert watch.due(0, FIRST_STEP)
+    assert [watch.next_item() for _ in range(6)] == ["a", "b", "a", "c", "a", "b"]
+    watch.set(("b",))
+    assert [watch.next_item() for _ in range(3)] == ["b", "b", "b"]
+    watch.drop("b")
+    assert not watch.due(1e9, 100)
+
+
+@pytest.mark.parametrize("cost", [0.01, 0.5, 5.0])
+def test_predicting_takes_a_fifth_of_the_time_at_most(cost):
+    watch, now, predicting = Watchlist(), 0.0, 0.0
+    watch.set(("a",))
+    while now < 500:
+        if watch.due(now, 50):
+            predicting += cost
+            now += cost
+            watch.took(cost, now)
+        now += 0.1
+    assert predicting / now <= 0.21
+    assert predicting / cost > 500 / (PAUSE + 5 * cost + 0.2) * 0.8  # and not much less than it may
+
+
+def test_two_kinds_of_work_share_the_time():
+    share, spent = FairShare(), {"train": 0.0, "segment": 0.0}
+    for _ in range(300):
+        who = share.turn()
+        seconds = 0.3 if who == "train" else 2.0
+        share.took(who, seconds)
+        spent[who] += seconds
+    assert spent["train"] == pytest.approx(spent["segment"], rel=0.05)
+
+
+def test_an_unreadable_item_is_passed_over(discs):
+    told = []
+    task = SegmentTask(("d0", "nosuch", "d1"), told.append)
+    done = []
+    while not task.complete:
+        task.advance(lambda name: done.append(discs.item(name).name))
+    task.end("done")
+    assert done == ["d0", "d1"]
+    assert [e.done for e in told if isinstance(e, ev.Progressed)] == [0, 1, 2, 3]
+    assert any("nosuch" in e.message for e in told if isinstance(e, ev.Noticed))
+    assert told[-1] == ev.Finished("segment", "done", "2 of 3 items are segmented.")
+
+
+# ------------------------------------------------------------ loop, process
+
+
+def run_worker(project, *commands):
+    inbox, told = SimpleQueue(), []
+    for command in commands:
+        inbox.put(command)
+    inbox.put(None)
+    Worker(project, inbox, told.append, device="cpu").run()
+    return told
+
+
+def test_an_untrained_project_says_so_and_the_worker_lives_on(discs):
+    told = run_worker(discs, ev.Segment(), ev.Stop(), ev.Cancel(), ev.Pause(), ev.Resume(), ev.StopSegment())
+    (end,) = (e for e in told if isinstance(e, ev.Finished))
+    assert (end.task, end.outcome) == ("segment", "failed")
+    assert "train" in end.message.lower()
+
+
+def test_a_damaged_checkpoint_costs_a_sentence_with_a_way_out(discs, trainer):
+    run = trainer.run.path
+    pointer = json.loads((run / "checkpoint.json").read_text())
+    (run / pointer["tensors"]).write_bytes(bytes(64))  # as a failing disk would
+    told = run_worker(discs, ev.Train(), ev.Predict(("d0",)))
+    (end,) = (e for e in told if isinstance(e, ev.Finished))
+    assert (end.task, end.outcome) == ("train", "failed")
+    assert "cannot be read" in end.message
+    assert "--fresh" in end.message
+
+
+def test_an_unforeseen_error_goes_to_the_log_and_the_worker_lives_on(discs, trainer, capsys):
+    shutil.rmtree(discs.path / "predictions", ignore_errors=True)
+    (discs.path / "predictions").write_text("a file where a folder should be")
+    told = run_worker(discs, ev.Predict(("d0",)), ev.Train(steps=2))
+    errors = [e.message for e in told if isinstance(e, ev.Noticed) and e.level == "error"]
+    assert len(errors) == 1
+    assert "worker.log" in errors[0]
+    assert "Traceback" in capsys.readouterr().err
+    assert [e.outcome for e in told if isinstance(e, ev.Finished)] == ["kept"]
+
+
+def test_a_predecessor_that_stays_is_named(discs, monkeypatch):
+    monkeypatch.setattr(entry, "_LOCK_WAIT", 0.2)
+    with discs.worker_lock(), pytest.raises(ProjectLocked, match="trains in"), entry._locked(discs):
+        pass
+
+
+def test_a_full_disk_is_told_and_training_goes_on(trainer, monkeypatch):
+    told = []
+    session = Session(trainer, ev.Train(), told.append)
+    # The one place where a real full disk cannot be had.
+    monkeypatch.setattr(
+        trainer, "save", lambda: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    assert not session.save()
+    assert told == [ev.Noticed("error", "The checkpoint could not be saved: No space left on device.")]
+    session.step()
