@@ -1,0 +1,45 @@
+"""Every strategy there is, found by looking into the folder ``strategies``."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+from pccs.errors import ConfigError, ModelError
+from pccs.suggest import strategies
+from pccs.suggest.base import Strategy
+
+
+def _found() -> dict[str, Strategy]:
+    modules = (import_module(f"{strategies.__name__}.{m.name}") for m in iter_modules(strategies.__path__))
+    found: list[Strategy] = [module.STRATEGY for module in modules]
+    return {strategy.name: strategy for strategy in found}
+
+
+STRATEGIES: dict[str, Strategy] = _found()
+"""Name → strategy, in alphabetical order of their files."""
+
+
+def choose(name: str, *, model: bool) -> Strategy:
+    """The strategy called ``name``; ``"auto"``: `entropy` where there is a model, else `diversity`.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    ModelError
+        If it ranks predictions and nothing is trained yet.
+    """
+    if name == "auto":
+        name = "entropy" if model else "diversity"
+    if name not in STRATEGIES:
+        raise ConfigError(f"there is no strategy {name!r}", allowed=", ".join(["auto", *STRATEGIES]))
+    strategy = STRATEGIES[name]
+    if strategy.needs_model and not model:
+        without = ", ".join(s.name for s in STRATEGIES.values() if not s.needs_model)
+        raise ModelError(
+            f"strategy {name!r} ranks predictions, and nothing is trained yet",
+            allowed=without,
+            remedy="Train first, or choose one of these",
+        )
+    return strategy
