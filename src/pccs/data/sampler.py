@@ -207,7 +207,6 @@ class Sampler:
 
     def _validation_crop(self, name: str, row: float, column: float) -> tuple[Tensor, Tensor]:
         known = torch.where(self.holdout_mask(name), self.store.target(name), IGNORE).to(torch.uint8)
-        height, width = known.shape
         # grid centres are at whole pixels + 0.5; a half-pixel shift would blur nothing but cost a label
         grid = sampling_grid(
             plain_view(row - 0.5, column - 0.5), known.shape[0], known.shape[1], self.settings.crop

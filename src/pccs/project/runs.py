@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel
 
-from pccs.atomic import write_json
+from pccs.atomic import write_json, write_text
 from pccs.errors import ProjectError
 from pccs.project.predictions import forget_run
 
@@ -78,6 +78,14 @@ class Run:
             if file.tell() and not _ends_line(file):
                 line = "\n" + line  # a crash tore the last line: do not lose this one with it
             file.write(line.encode() + b"\n")
+
+    def forget_metrics_after(self, step: int) -> None:
+        """Drop the figures of steps after ``step``: they were measured but not kept."""
+        rows = self.metrics()
+        kept = [row for row in rows if not isinstance(row.get("step"), int) or row["step"] <= step]
+        if len(kept) < len(rows):
+            text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in kept)
+            write_text(self.path / "metrics.jsonl", text)
 
     def discard(self) -> None:
         """Delete the run and the predictions it made."""

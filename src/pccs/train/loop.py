@@ -39,6 +39,7 @@ def fit(
             trainer.save()
             saved = time.monotonic()
     trainer.save()
+    trainer.run.set_status("kept")
 
 
 def record(trainer: Trainer, figures: dict[str, float] | None) -> None:

@@ -234,7 +234,7 @@ class Trainer:
     def discard_since_start(self) -> None:
         """Back to where this session began; a run that began in it is removed."""
         if self._began_at is None:
-            self.run.discard()
+            self.run.discard()  # it began in this session: nothing of it is older
             return
         before = checkpoint.read_json(self.run.path / f"{self._began_at}.json")
         tensors = checkpoint.read_tensors(self.run.path / str(before["tensors"]))
@@ -251,6 +251,7 @@ class Trainer:
         self.step_count, self.seconds = int(facts["step"]), float(facts["seconds"])
         self.gate.restore(facts["gate"])
         self.sampler.restore(facts["random"])
+        self.run.forget_metrics_after(self.step_count)
         self._began_at = str(facts["tensors"]).removesuffix(".safetensors")
 
 
