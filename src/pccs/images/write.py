@@ -14,6 +14,11 @@ from pccs.atomic import writing
 from pccs.images.axes import check_axes
 from pccs.images.reader import check_dtype, native
 
+_ASCII = {"µm": "um"}
+_PER_CENTIMETRE = {"µm": 1e4, "mm": 10.0, "cm": 1.0, "nm": 1e7}
+_LARGE = 2**31
+"""Bytes; beyond, TIFF needs its 64-bit form, which ImageJ's has not."""
+
 
 def write_tiff(
     path: Path,
@@ -26,31 +31,48 @@ def write_tiff(
 ) -> None:
     """Write a TIFF, one page a plane, that says its shape, axes and spacing.
 
-    Any letters are allowed in ``axes``; lengths of 1 survive. ImageJ and most viewers read the
-    pages, tifffile and :func:`pccs.images.probe` also the rest. Written atomically.
+    Any letters are allowed in ``axes``; lengths of 1 survive. Where ImageJ can express it (its axis
+    order, no length of 1), a compressed file is an ImageJ hyperstack, which Fiji opens with axes and spacing;
+    other files say the same in tifffile's description. Written atomically.
     """
-    meta = {"axes": axes, "pccs_spacing": [s or 0 for s in spacing], "pccs_unit": unit}
-    colour = axes.endswith("S") and array.shape[-1] in (3, 4) and array.dtype.kind == "u"
     with writing(path) as temporary:
         tifffile.imwrite(
             temporary,
             native(array),
-            photometric="rgb" if colour else "minisblack",
-            planarconfig="contig" if colour else None,
-            metadata=meta,
+            photometric="rgb" if _is_colour(array, axes) else "minisblack",
+            planarconfig="contig" if _is_colour(array, axes) else None,
             compression="zlib" if compress else None,
-            bigtiff=array.nbytes > 2**31,
-            **_resolution(axes, spacing, unit),
+            **_described(array, axes, spacing, unit, imagej=compress),
         )
 
 
-def _resolution(axes: str, spacing: Sequence[float | None], unit: str) -> dict[str, Any]:
+def _is_colour(array: NDArray[Any], axes: str) -> bool:
+    return axes.endswith("S") and array.shape[-1] in (3, 4) and array.dtype.kind == "u"
+
+
+def _described(
+    array: NDArray[Any], axes: str, spacing: Sequence[float | None], unit: str, *, imagej: bool
+) -> dict[str, Any]:
     steps = dict(zip(axes, spacing, strict=True))
-    x, y = steps.get("X"), steps.get("Y")
-    per_centimetre = {"µm": 1e4, "mm": 10.0, "cm": 1.0, "nm": 1e7}.get(unit)
-    if not x or not y or per_centimetre is None:
-        return {}
-    return {"resolution": (per_centimetre / x, per_centimetre / y), "resolutionunit": "CENTIMETER"}
+    x, y, z = (steps.get(a) for a in "XYZ")
+    if imagej and _imagej_can(array, axes):
+        meta: dict[str, Any] = {"axes": axes}
+        if not (x and y and unit):
+            return {"imagej": True, "metadata": meta}
+        meta |= {"unit": _ASCII.get(unit, unit)} | ({"spacing": z} if z else {})
+        return {"imagej": True, "metadata": meta, "resolution": (1 / x, 1 / y), "resolutionunit": "NONE"}
+    meta = {"axes": axes, "pccs_spacing": [s or 0 for s in spacing], "pccs_unit": unit}
+    big = {"metadata": meta, "bigtiff": array.nbytes > _LARGE}
+    cm = _PER_CENTIMETRE.get(unit)
+    if not (x and y and cm):
+        return big
+    return {**big, "resolution": (cm / x, cm / y), "resolutionunit": "CENTIMETER"}
+
+
+def _imagej_can(array: NDArray[Any], axes: str) -> bool:
+    in_order = axes == "".join(a for a in "TZCYXS" if a in axes)
+    plain = array.dtype in (np.uint8, np.uint16, np.float32) and "S" not in axes
+    return plain and in_order and min(array.shape) > 1 and array.nbytes <= _LARGE
 
 
 def write_array(

@@ -1,0 +1,16 @@
+"""Results as files: masks, maps, measurements and the model, in the formats others read."""
+
+from pccs.export.base import ItemPrediction, ItemPredictor, Writer
+from pccs.export.formats import FORMATS
+from pccs.export.results import WHAT, export_project
+from pccs.export.segment import segment_to_folder
+
+__all__ = [
+    "FORMATS",
+    "WHAT",
+    "ItemPrediction",
+    "ItemPredictor",
+    "Writer",
+    "export_project",
+    "segment_to_folder",
+]

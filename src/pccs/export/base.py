@@ -1,0 +1,86 @@
+"""What a writer of results must do, and what results are made from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pccs.labels import LabelClass
+from pccs.project import Item, Project, Source
+
+
+class ItemPrediction(Protocol):
+    """What a model says of one item."""
+
+    @property
+    def labels(self) -> NDArray[np.uint8]:
+        """``(H, W)`` class values."""
+        ...
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """``(C, H, W)``, summing to 1 over the classes."""
+        ...
+
+    @property
+    def uncertainty(self) -> NDArray[np.float32]:
+        """``(H, W)`` in [0, 1]."""
+        ...
+
+
+class ItemPredictor(Protocol):
+    """A model; :class:`pccs.predict.Predictor` is one."""
+
+    def predict_item(self, project: Project, item: Item) -> ItemPrediction:
+        """The prediction of one item at its own size."""
+        ...
+
+    def save_model(self, folder: Path) -> Any:
+        """Write the model as files that predict without a project."""
+        ...
+
+
+class Writer(Protocol):
+    """One file format. A new writer is made for every export and every kind of result."""
+
+    def __init__(self, folder: Path, classes: Sequence[LabelClass]) -> None: ...
+
+    def write_mask(self, source: Source, mask: NDArray[Any]) -> None:
+        """Write a mask of export values, shaped like the source without its channels."""
+        ...
+
+    def write_float(self, source: Source, array: NDArray[np.float32]) -> None:
+        """Write a float map shaped like the source, or ``(C, *shape)`` with the classes first."""
+        ...
+
+    def finish(self) -> None:
+        """Write what concerns all sources together."""
+        ...
+
+
+Progress = Callable[[int, int], None]
+"""Called with the number of items done, and of all."""
+
+
+def file_stem(source: Source) -> str:
+    """The source's stem, with what no file name may hold (layers can be called anything) escaped."""
+    return re.sub(r'[/\\:*?"<>|\x00-\x1f]', lambda m: quote(m[0], safe=""), source.stem)
+
+
+def has_classes(source: Source, array: NDArray[Any]) -> bool:
+    """Whether ``array`` has a leading class axis."""
+    return array.ndim == len(source.info.spatial_shape) + 1
+
+
+def axes_of(source: Source, array: NDArray[Any]) -> tuple[str, tuple[float | None, ...]]:
+    """Axis letters and spacing of a result, ``C`` for a leading class axis."""
+    info = source.info
+    lead = has_classes(source, array)
+    steps = tuple(info.step(a) for a in info.spatial_axes)
+    return "C" * lead + info.spatial_axes, (None,) * lead + steps

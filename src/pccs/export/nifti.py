@@ -1,0 +1,71 @@
+"""NIfTI: the source's own geometry where it has one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from pccs.atomic import writing
+from pccs.export.base import file_stem, has_classes
+from pccs.labels import LabelClass
+from pccs.project import Source
+
+_nibabel: Any = nibabel  # nibabel is only partly typed
+_UNITS = {"mm": "mm", "µm": "micron", "m": "meter"}
+
+
+class NiftiWriter:
+    """``STEM.nii.gz``. Of a NIfTI source affine and header are kept; others get their spacing.
+
+    NIfTI has its axes in the order X, Y, Z, T, so arrays of other sources are transposed. Classes,
+    which NIfTI has no first axis for, are the last.
+    """
+
+    def __init__(self, folder: Path, classes: Sequence[LabelClass]) -> None:
+        self._folder = folder
+
+    def write_mask(self, source: Source, mask: NDArray[Any]) -> None:
+        """Write a mask in the smallest integer type."""
+        self._write(source, mask)
+
+    def write_float(self, source: Source, array: NDArray[np.float32]) -> None:
+        """Write a float map, classes last."""
+        self._write(source, array)
+
+    def _write(self, source: Source, array: NDArray[Any]) -> None:
+        if has_classes(source, array):
+            array = np.moveaxis(array, 0, -1)
+        path = source.info.path
+        like_source = path.name.lower().endswith((".nii", ".nii.gz"))
+        image = _like(path, array) if like_source else _spaced(source, array)
+        with writing(self._folder / f"{file_stem(source)}.nii.gz") as temporary:
+            nibabel.save(image, temporary)
+
+    def finish(self) -> None:
+        """Nothing is left to write."""
+
+
+def _like(path: Path, array: NDArray[Any]) -> Any:
+    original: Any = nibabel.load(path)
+    header = original.header.copy()
+    header.set_data_dtype(array.dtype)
+    header.set_slope_inter(1, 0)
+    header["cal_min"] = header["cal_max"] = 0  # the display window of the image is not the mask's
+    return type(original)(array, original.affine, header)
+
+
+def _spaced(source: Source, array: NDArray[Any]) -> Any:
+    info = source.info
+    have = info.spatial_axes
+    order = [have.index(a) for a in "XYZT" if a in have]
+    extra = range(len(have), array.ndim)
+    array = np.ascontiguousarray(array.transpose(*order, *extra))
+    steps = [info.step(a) or 1.0 for a in "XYZ"]
+    image: Any = _nibabel.Nifti1Image(array, np.diag([*steps, 1.0]))
+    image.header.set_xyzt_units(_UNITS.get(info.unit, "unknown"))
+    return image

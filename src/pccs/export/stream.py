@@ -1,0 +1,149 @@
+"""Writing results source by source, so that a large project needs the memory of one source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pccs.atomic import write_json
+from pccs.errors import ExportError, PccsError
+from pccs.export.base import Progress, Writer
+from pccs.export.formats import FORMATS
+from pccs.images import assemble
+from pccs.labels import LabelClass, to_export
+from pccs.project import Item, Project, Source
+
+Planes: TypeAlias = Mapping[str, NDArray[Any]]
+"""Results of one item by kind: ``"masks"`` and ``"annotations"`` class values ``(H, W)``,
+``"uncertainty"`` ``(H, W)`` and ``"probabilities"`` ``(C, H, W)`` float32."""
+
+
+class ResultStream:
+    """One folder ``OUT/KIND/`` for each kind of result, all in one format.
+
+    Raises
+    ------
+    ExportError
+        If the format is unknown, needs a package that is missing, or the folder cannot be made.
+    """
+
+    def __init__(self, project: Project, out: Path, fmt: str, kinds: Sequence[str]) -> None:
+        self._project = project
+        self._writers = {kind: _writer(out / kind, fmt, _named(kind, project.classes)) for kind in kinds}
+
+    def run(
+        self,
+        items: Iterable[Item],
+        planes_of: Callable[[Item], Planes],
+        *,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        on_error: Callable[[PccsError], None] | None = None,
+    ) -> list[str]:
+        """Ask ``planes_of`` for each item and write each source when its items are done.
+
+        Returns the stems written. When cancelled, the source at hand is left out.
+        """
+        chosen = list(items)
+        ticker = _Ticker(len(chosen), progress, cancelled)
+        written = []
+        for source, own in _by_source(self._project, chosen):
+            try:
+                stacked = _stacked(source, own, planes_of, ticker)
+                if stacked is None:
+                    break
+                self._write(source, stacked)
+            except PccsError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
+            else:
+                written.append(source.stem)
+        for one in self._writers.values():
+            one.finish()
+        return written
+
+    def _write(self, source: Source, stacked: Planes) -> None:
+        for kind, planes in stacked.items():
+            array = assemble(source.info, planes, lead=planes.ndim - 3)
+            if kind in ("masks", "annotations"):
+                classes = _named(kind, self._project.classes)
+                values = to_export(array, classes)
+                values[array == 0] = 0  # not annotated, or a slice that was not asked for
+                self._writers[kind].write_mask(source, values)
+            else:
+                self._writers[kind].write_float(source, array.astype(np.float32, copy=False))
+
+
+class _Ticker:
+    def __init__(self, total: int, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
+        self._total, self._done = total, 0
+        self._progress, self._cancelled = progress, cancelled
+
+    def stop(self) -> bool:
+        return bool(self._cancelled and self._cancelled())
+
+    def advance(self) -> None:
+        self._done += 1
+        if self._progress:
+            self._progress(self._done, self._total)
+
+
+def _stacked(
+    source: Source, items: Sequence[Item], planes_of: Callable[[Item], Planes], ticker: _Ticker
+) -> dict[str, NDArray[Any]] | None:
+    """Planes of all items of a source, ``(…, N, H, W)`` by kind; None when cancelled."""
+    info = source.info
+    stacked: dict[str, NDArray[Any]] = {}
+    for item in items:
+        if ticker.stop():
+            return None
+        for kind, plane in planes_of(item).items():
+            if kind not in stacked:
+                stacked[kind] = np.zeros((*plane.shape[:-2], info.n_planes, *info.plane_shape), plane.dtype)
+            stacked[kind][..., item.index, :, :] = plane
+        ticker.advance()
+    return stacked
+
+
+def _by_source(project: Project, items: Iterable[Item]) -> list[tuple[Source, list[Item]]]:
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.stem, []).append(item)
+    return [(source, groups[stem]) for stem, source in project.sources.items() if stem in groups]
+
+
+def _named(kind: str, classes: Sequence[LabelClass]) -> list[LabelClass]:
+    """The classes as values mean them: annotations are exported as they are stored."""
+    if kind != "annotations":
+        return list(classes)
+    return [c.model_copy(update={"export": c.value}) for c in classes]
+
+
+def _writer(folder: Path, fmt: str, classes: Sequence[LabelClass]) -> Writer:
+    if fmt not in FORMATS:
+        raise ExportError(f"there is no format {fmt!r}", allowed=", ".join(FORMATS))
+    writer = FORMATS[fmt](folder, classes)
+    make_folder(folder)
+    return writer
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder for results; :class:`~pccs.errors.ExportError` when that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"the folder cannot be made ({error.strerror})"
+        raise ExportError(what, path=folder, remedy="Choose another folder") from error
+    return folder
+
+
+def write_classes(out: Path, classes: Sequence[LabelClass]) -> Path:
+    """Write ``OUT/classes.json``: ``{"export value": "name"}``."""
+    path = out / "classes.json"
+    write_json(path, {str(c.export): c.name for c in classes})
+    return path
