@@ -35,9 +35,9 @@ def shrink(array: NDArray[np.generic], factor: int) -> Map:
 
 
 def edge_band(labels: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Pixels on either side of a boundary between predicted classes."""
+    """Two pixels on either side of a boundary between predicted classes: as wide as edges are blurred."""
     flat = labels.astype(np.uint8)
-    edges: NDArray[np.bool_] = ndimage.maximum_filter(flat, 3) != ndimage.minimum_filter(flat, 3)
+    edges: NDArray[np.bool_] = ndimage.maximum_filter(flat, 5) != ndimage.minimum_filter(flat, 5)
     return edges
 
 

@@ -1,0 +1,96 @@
+"""`suggest` on the sample project, with and without a model that was really trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pccs.config import preset
+from pccs.errors import ConfigError, ImageError
+from pccs.predict import Predictor
+from pccs.project import Project
+from pccs.samples import make_sample_project
+from pccs.suggest import STRATEGIES, suggest
+from pccs.train import Trainer
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, Predictor]]:
+    """Sample project and a model of a few steps."""
+    with make_sample_project(tmp_path_factory.mktemp("suggest") / "cells.pccs") as project:
+        trainer = Trainer.start(project, preset("supervised", {"data.crop": "64"}), device="cpu")
+        for _ in range(4):
+            trainer.step()
+        yield project, trainer.predictor()
+
+
+def fits(project: Project, item: str, region: tuple[int, int, int, int] | None) -> bool:
+    if region is None:
+        return True
+    rows, cols = project.sources[project.item(item).stem].info.plane_shape
+    return 0 <= region[0] < region[2] <= rows and 0 <= region[1] < region[3] <= cols
+
+
+@pytest.mark.parametrize("strategy", list(STRATEGIES))
+def test_every_strategy_with_a_model(trained: tuple[Project, Predictor], strategy: str) -> None:
+    project, predictor = trained
+    used, found = suggest(project, predictor, count=3, strategy=strategy, limit=6)
+    assert used == strategy
+    assert len(found) == 3
+    assert not {s.item for s in found} & set(project.annotated_items())
+    assert all(fits(project, s.item, s.region) for s in found)
+    assert all("of 6 looked at among" in s.reason for s in found)
+    assert suggest(project, predictor, count=3, strategy=strategy, limit=6) == (used, found)
+
+
+def test_auto_with_and_without_a_model(trained: tuple[Project, Predictor]) -> None:
+    project, predictor = trained
+    assert suggest(project, None, count=2)[0] == "diversity"
+    assert suggest(project, predictor, count=2, limit=3)[0] == "entropy"
+
+
+def test_skipped_accepted_and_annotated_items_are_left_out(sample_project: Project) -> None:
+    waiting = [i.name for i in sample_project.items if i.name not in sample_project.annotated_items()]
+    sample_project.set_accepted(waiting[1], True)
+    _, found = suggest(sample_project, None, strategy="random", count=100, skip=waiting[2:4])
+    assert {s.item for s in found} == {waiting[0], *waiting[4:]}
+
+
+def test_another_seed_is_another_draw(sample_project: Project) -> None:
+    first, second = (suggest(sample_project, None, strategy="random", count=5, seed=s)[1] for s in (0, 1))
+    assert [s.item for s in first] != [s.item for s in second]
+
+
+def test_an_unreadable_image_costs_only_itself(sample_project: Project) -> None:
+    waiting = [i for i in sample_project.items if i.name not in sample_project.annotated_items()]
+    sample_project.sources[waiting[0].stem].info.path.write_bytes(b"no image")
+    _, found = suggest(sample_project, None, count=100)
+    assert {s.item for s in found} == {i.name for i in waiting[1:]}
+    assert "looked at among" in found[0].reason
+    only = [i.name for i in waiting[1:]]
+    with pytest.raises(ImageError):
+        suggest(sample_project, None, skip=only)
+
+
+def test_progress_is_told(sample_project: Project) -> None:
+    told: list[tuple[int, int]] = []
+    suggest(
+        sample_project,
+        None,
+        strategy="random",
+        limit=5,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(k, 5) for k in range(1, 6)]
+
+
+def test_everything_annotated_is_no_suggestion(sample_project: Project) -> None:
+    everything = [i.name for i in sample_project.items]
+    assert suggest(sample_project, None, skip=everything) == ("diversity", [])
+
+
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"limit": 0}, {"strategy": "magic"}])
+def test_wrong_numbers_cost_a_sentence(sample_project: Project, wrong: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="allowed"):
+        suggest(sample_project, None, **wrong)  # type: ignore[arg-type]
