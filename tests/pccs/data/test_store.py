@@ -1,0 +1,69 @@
+"""Items at the working scale: labels by majority, memory within its budget."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from pccs.data.store import ItemStore, choose_channels, choose_scale, resize_target
+from pccs.project import Project
+
+
+def test_targets_shrink_by_majority_and_unpainted_stays_unknown() -> None:
+    target = np.full((40, 40), 255, np.uint8)
+    target[:20, :20], target[:20, 20:] = 1, 2
+    small = resize_target(target, 3, (10, 10))
+    assert (small[:4, :4] == 1).all()
+    assert (small[:4, 6:] == 2).all()
+    assert (small[6:] == 255).all()
+
+
+def test_a_thin_scribble_survives_shrinking() -> None:
+    target = np.full((64, 64), 255, np.uint8)
+    target[30:33] = 1
+    assert (resize_target(target, 2, (32, 32)) == 1).any(0).all()
+
+
+@pytest.mark.parametrize("size", [(5, 9), (80, 100)])
+def test_no_label_is_invented(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    target = rng.choice([0, 2, 255], (40, 50)).astype(np.uint8)
+    assert set(np.unique(resize_target(target, 3, size))) <= {0, 2, 255}
+
+
+def test_images_and_targets_of_a_project(sample_project: Project) -> None:
+    store = ItemStore(sample_project, channels=1, scale=0.5)
+    name = sample_project.annotated_items()[0]
+    height, width = sample_project.sources[name].info.plane_shape
+    image, target = store.image(name), store.target(name)
+    assert image.shape == (1, height // 2, width // 2)
+    assert target.shape == (height // 2, width // 2)
+    assert image.dtype == torch.float32
+    assert target.dtype == torch.uint8
+    assert store.image(name) is image
+
+
+def test_the_budget_is_kept(sample_project: Project) -> None:
+    one = 4 * 192 * 192
+    store = ItemStore(sample_project, channels=1, scale=1.0, budget=3 * one)
+    for item in sample_project.items:
+        store.image(item.name)
+        assert store._used <= 3 * one
+    assert len(store._cache) == 3
+
+
+def test_a_changed_annotation_is_read_again(sample_project: Project) -> None:
+    store = ItemStore(sample_project, channels=1, scale=1.0)
+    name = sample_project.annotated_items()[0]
+    before = store.target(name).clone()
+    raster = np.full(before.shape, 2, np.uint8)
+    sample_project.save_annotation(name, raster)
+    assert torch.equal(store.target(name), before)
+    store.forget_target(name)
+    assert (store.target(name) == 1).all()
+
+
+def test_channels_and_scale_follow_the_project(sample_project: Project) -> None:
+    assert choose_channels(sample_project) == 1
+    assert 0.5 < choose_scale(sample_project) <= 1.0

@@ -1,0 +1,77 @@
+"""The unlabelled images speak when the teacher has earned it, in words a person understands."""
+
+from __future__ import annotations
+
+from pccs.config import MethodSettings, preset
+from pccs.train.gate import Gate
+
+
+def gate(**changes: object) -> Gate:
+    base = {"gate": "quality", "gate_step": 100, "ramp_steps": 50, "gate_quality": 0.5}
+    return Gate(MethodSettings.model_validate({**base, **changes}))
+
+
+def test_silent_before_its_step_whatever_the_quality() -> None:
+    g = gate()
+    g.measured(50, 0.99)
+    assert g.weight(99) == 0
+    g.measured(100, 0.99)
+    assert g.weight(101) > 0
+
+
+def test_a_weak_teacher_is_not_believed() -> None:
+    g = gate()
+    for step in range(100, 1000, 50):
+        g.measured(step, 0.2)
+    assert g.weight(1000) == 0
+    assert "set aside" in g.sentence(1000, any_unlabelled=True)
+
+
+def test_the_weight_rises_and_falls_with_quality() -> None:
+    g = gate()
+    g.measured(100, 0.8)
+    weights = [g.weight(s) for s in range(100, 160, 10)]
+    assert weights == sorted(weights)
+    assert weights[-1] == 1.0
+    for step in range(200, 500, 50):
+        g.measured(step, 0.1)
+    assert g.weight(500) == 0
+    for step in range(500, 800, 50):
+        g.measured(step, 0.8)
+    assert g.weight(800) == 1.0
+
+
+def test_without_a_measurement_the_step_count_must_do() -> None:
+    g = gate()
+    g.measured(150, None)
+    assert g.weight(400) == 1.0
+
+
+def test_steps_and_open() -> None:
+    assert gate(gate="steps").weight(99) == 0
+    by_steps = gate(gate="steps")
+    assert by_steps.weight(100) > 0
+    assert gate(gate="open").weight(0) > 0
+
+
+def test_supervised_never_listens() -> None:
+    g = Gate(preset("supervised").method)
+    g.measured(10_000, 1.0)
+    assert g.weight(10_000) == 0
+    assert "labels only" in g.sentence(10_000, any_unlabelled=True)
+
+
+def test_state_goes_through_json() -> None:
+    g = gate()
+    g.measured(100, 0.8)
+    other = gate()
+    other.restore(g.state())
+    assert other.weight(130) == g.weight(130) > 0
+
+
+def test_the_state_is_said_in_words() -> None:
+    g = gate()
+    assert g.sentence(10, any_unlabelled=True) == "learning from your labels"
+    g.measured(100, 0.9)
+    assert g.sentence(160, any_unlabelled=True) == "unlabelled images are helping"
+    assert "no unlabelled images" in g.sentence(160, any_unlabelled=False)
