@@ -1,0 +1,161 @@
+"""What the buttons do: train, suggest, segment. Each is one command to the worker and its conditions."""
+
+from __future__ import annotations
+
+from napari_pccs.session import Session
+from pccs.errors import ProjectError, TrainingError
+from pccs.events import (
+    Cancel,
+    Pause,
+    Resume,
+    Segment,
+    Stop,
+    StopSegment,
+    Suggest,
+    Suggestion,
+    Train,
+    Watch,
+)
+
+
+class Actions:
+    """The commands of the panel, on a session."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._last_train = Train()
+
+    # --------------------------------------------------------------- train
+
+    def why_not_train(self) -> str:
+        """What is missing before training can mean something; empty when nothing is."""
+        session = self.session
+        if session.project is None:
+            return "Open images or a project first."
+        if not len(session.project.items):
+            return "Add images first."
+        painted = session.painted_classes()
+        names = {label.value: label.name for label in session.project.classes}
+        if not painted:
+            return "Paint a few strokes of two classes first."
+        if len(painted) == 1:
+            (only,) = painted
+            return (
+                f"So far only “{names.get(only, only)}” is painted. Paint a few strokes of another "
+                "class too, or mark the image as complete."
+            )
+        return ""
+
+    def train(self, preset: str | None = None, *, fresh: bool = False) -> None:
+        """Start training, or go on; :class:`TrainingError` when it can mean nothing yet."""
+        missing = self.why_not_train()
+        if missing:
+            raise TrainingError(missing.rstrip("."))
+        session = self.session
+        self._last_train = Train(preset=preset, fresh=fresh)
+        session.training.state, session.training.detail = "preparing", "Starting the worker…"
+        session.signals.training_changed.emit()
+        try:
+            if session.current is not None:
+                session.send(Watch((session.current.name,)))
+            session.send(self._last_train)
+        except Exception:
+            session.training.lost()
+            session.signals.training_changed.emit()
+            raise
+
+    def train_again(self) -> None:
+        """After a crash: the same training from its last checkpoint."""
+        self.train(self._last_train.preset)
+
+    def pause(self) -> None:
+        """Hold training between two steps."""
+        self.session.send(Pause())
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self.session.send(Resume())
+
+    def stop_and_keep(self) -> None:
+        """End training; what was learned stays."""
+        self._end("keep")
+
+    def cancel_and_discard(self) -> None:
+        """End training; what was learned since it was started is thrown away."""
+        self._end("discard")
+
+    def _end(self, how: str) -> None:
+        session = self.session
+        if not session.training.active:
+            return
+        session.training.ending = "keep" if how == "keep" else "discard"
+        session.signals.training_changed.emit()
+        session.send(Stop() if how == "keep" else Cancel())
+
+    # ------------------------------------------------------------- suggest
+
+    def suggest(self, strategy: str = "auto", count: int = 10) -> None:
+        """Ask the worker what to annotate next."""
+        session = self.session
+        project = session.need_project()
+        if not len(project.items):
+            raise ProjectError("there is nothing to suggest yet", remedy="Add images first")
+        session.suggestions.asked = True
+        session.signals.suggestions_changed.emit()
+        try:
+            session.send(Suggest(count, strategy, tuple(sorted(session.suggestions.skipped))))
+        except Exception:
+            session.suggestions.asked = False
+            session.signals.suggestions_changed.emit()
+            raise
+
+    def take(self, suggestion: Suggestion) -> None:
+        """Go to a suggested place and show its region."""
+        self.session.suggestions.take(suggestion)
+        self.session.signals.suggestions_changed.emit()
+        self.session.go_to(suggestion.item, suggestion.region)
+
+    def skip(self, suggestion: Suggestion) -> None:
+        """Do not propose this item again in this project."""
+        session = self.session
+        session.suggestions.skip(suggestion)
+        session.need_project().set_setting("skipped", sorted(session.suggestions.skipped))
+        session.signals.suggestions_changed.emit()
+
+    # ------------------------------------------------------------- segment
+
+    def why_not_segment(self) -> str:
+        """What is missing before the rest can be segmented; empty when nothing is."""
+        session = self.session
+        if session.project is None:
+            return "Open images or a project first."
+        if session.project.current_run() is None and not session.training.active:
+            return "Train first: there is no model yet."
+        return ""
+
+    def segment(self, items: tuple[str, ...] | None = None) -> None:
+        """Predict many items in the background (``None``: all without a complete annotation)."""
+        missing = self.why_not_segment()
+        if missing:
+            raise TrainingError(missing.rstrip("."))
+        self.session.segmenting = True
+        try:
+            self.session.send(Segment(items))
+        except Exception:
+            self.session.segmenting = False
+            raise
+
+    def stop_segment(self) -> None:
+        """End the background prediction; what is done stays."""
+        self.session.tell(StopSegment())
+
+    def next_to_review(self) -> str | None:
+        """The next item after the current one that has a prediction nobody has accepted."""
+        session = self.session
+        project = session.need_project()
+        names = [item.name for item in project.items]
+        start = names.index(session.current.name) + 1 if session.current else 0
+        for name in names[start:] + names[:start]:
+            if project.item_facts(project.item(name)).state == "predicted":
+                return name
+        return None

@@ -1,0 +1,117 @@
+"""Adding, renaming, recolouring and deleting classes of the open project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_pccs.session import Session
+from pccs.errors import ProjectError
+from pccs.events import Reload
+from pccs.labels import DEFAULT_COLORS, MAX_CLASSES, LabelClass, make_class
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Where a class is painted: item names, and pixels in all."""
+
+    items: tuple[str, ...]
+    pixels: int
+
+    def describe(self, name: str) -> str:
+        """One sentence, as the panel says it before a class is deleted."""
+        if not self.items:
+            return f"“{name}” is painted nowhere."
+        where = self.items[0] if len(self.items) == 1 else f"{len(self.items)} images"
+        return f"“{name}” is painted in {where} ({self.pixels:,} pixels)."
+
+
+class ClassEditor:
+    """Changes to the classes; each is on disk when the method returns."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, name: str = "") -> LabelClass:
+        """A new class with the next free number, colour and export value."""
+        classes = self._classes()
+        if len(classes) >= MAX_CLASSES:
+            raise ProjectError(f"a project has at most {MAX_CLASSES} classes")
+        free = set(range(1, MAX_CLASSES + 1)) - {label.value for label in classes}
+        value = min(v for v in free if v > classes[-1].value) if max(free) > classes[-1].value else min(free)
+        export = max(label.export for label in classes) + 1
+        added = make_class(value, self._free_name(name or "object"), export=export)
+        used = {label.color.lower() for label in classes}
+        color = next((c for c in DEFAULT_COLORS if c.lower() not in used), added.color)
+        added = added.model_copy(update={"color": color})
+        self._set([*classes, added])
+        self._session.select_class(added.value)
+        return added
+
+    def rename(self, value: int, name: str) -> None:
+        """Give a class another name; an empty or a taken one is refused."""
+        name = name.strip()
+        if not name:
+            raise ProjectError("a class needs a name")
+        if any(label.name == name and label.value != value for label in self._classes()):
+            raise ProjectError(f"there is already a class called “{name}”", remedy="Choose another name")
+        self._replace(value, name=name)
+
+    def recolor(self, value: int, color: str) -> None:
+        """Give a class another colour, ``"#rrggbb"``."""
+        self._replace(value, color=color)
+
+    def usage(self, value: int) -> Usage:
+        """Where class ``value`` is painted; reads the annotations that exist."""
+        session = self._session
+        session.flush()
+        project = session.need_project()
+        names, pixels = [], 0
+        for name in project.annotated_items():
+            count = int(np.count_nonzero(project.annotation(project.item(name)) == value))
+            if count:
+                names.append(name)
+                pixels += count
+        return Usage(tuple(names), pixels)
+
+    def delete(self, value: int, into: int = 0) -> None:
+        """Delete a class; its pixels become class ``into`` (0: not annotated).
+
+        The annotations are rewritten first, as new revisions, so that no raster ever holds a
+        value without a class.
+        """
+        session, classes = self._session, self._classes()
+        if len(classes) <= 1 or value == classes[0].value:
+            raise ProjectError(
+                "the first class stands for the background and cannot be deleted",
+                remedy="Rename it, or delete another class",
+            )
+        project = session.need_project()
+        for name in self.usage(value).items:
+            item = project.item(name)
+            array = project.annotation(item)
+            array[array == value] = into
+            session.replace_annotation(item.name, array)
+        self._set([label for label in classes if label.value != value])
+        session.reread_prediction()
+        if session.selected_class == value:
+            session.select_class(self._classes()[-1].value)
+
+    def _classes(self) -> list[LabelClass]:
+        return list(self._session.need_project().classes)
+
+    def _free_name(self, name: str) -> str:
+        taken = {label.name for label in self._classes()}
+        if name not in taken:
+            return name
+        return next(f"{name} {n}" for n in range(2, MAX_CLASSES + 2) if f"{name} {n}" not in taken)
+
+    def _replace(self, value: int, **changes: str) -> None:
+        self._set([c.model_copy(update=changes) if c.value == value else c for c in self._classes()])
+
+    def _set(self, classes: list[LabelClass]) -> None:
+        session = self._session
+        session.need_project().set_classes(classes)
+        session.tell(Reload())
+        session.signals.classes_changed.emit()

@@ -1,0 +1,123 @@
+"""What the worker says, applied to the session: one method an event, newest snapshot wins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from napari_pccs.worker_room import Ended
+from pccs.events import (
+    Event,
+    Finished,
+    Noticed,
+    Progressed,
+    Ready,
+    Snapshot,
+    StateChanged,
+    Stepped,
+    Suggested,
+    Validated,
+)
+
+if TYPE_CHECKING:
+    from napari_pccs.session import Session
+
+
+def newest(events: Sequence[Event | Ended]) -> list[Event | Ended]:
+    """The same events without snapshots and progress that a later one of the batch supersedes."""
+    seen: set[tuple[str, str]] = set()
+    kept: list[Event | Ended] = []
+    for event in reversed(events):
+        if isinstance(event, Snapshot):
+            key = ("snapshot", event.item)
+        elif isinstance(event, Progressed):
+            key = ("progress", event.task)
+        else:
+            kept.append(event)
+            continue
+        if key not in seen:
+            seen.add(key)
+            kept.append(event)
+    return kept[::-1]
+
+
+class EventSink:
+    """Applies events to a session and tells its listeners."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def take(self, events: Sequence[Event | Ended]) -> None:
+        """Apply a batch, oldest first."""
+        for event in newest(events):
+            self._take(event)
+
+    def _take(self, event: Event | Ended) -> None:
+        signals = self._session.signals
+        match event:
+            case Ready():
+                signals.worker_changed.emit()
+            case Snapshot():
+                self._snapshot(event)
+            case Suggested():
+                self._session.suggestions.answered(event)
+                signals.suggestions_changed.emit()
+            case Progressed():
+                signals.progressed.emit(event)
+            case Finished():
+                self._finished(event)
+            case Noticed():
+                self._noticed(event)
+            case Ended():
+                self._ended(event)
+            case StateChanged() | Stepped() | Validated():
+                self._training(event)
+
+    def _training(self, event: StateChanged | Stepped | Validated) -> None:
+        training = self._session.training
+        if isinstance(event, StateChanged):
+            training.changed(event)
+        elif isinstance(event, Stepped):
+            training.stepped(event)
+        else:
+            training.validated(event)
+        self._session.signals.training_changed.emit()
+
+    def _snapshot(self, event: Snapshot) -> None:
+        session = self._session
+        if session.current is not None and session.current.name == event.item:
+            session.show_snapshot(event.path, step=event.step, run=event.run, rev=event.rev)
+        session.signals.item_changed.emit(event.item)
+
+    def _finished(self, event: Finished) -> None:
+        session = self._session
+        if event.task == "train":
+            session.training.finished(event)
+            session.signals.training_changed.emit()
+        else:
+            session.segmenting = False
+        if event.message:
+            session.say("error" if event.outcome == "failed" else "info", event.message)
+        session.signals.finished.emit(event)
+
+    def _noticed(self, event: Noticed) -> None:
+        session = self._session
+        if event.level == "error" and session.suggestions.asked:
+            session.suggestions.asked = False  # a refused question is answered by a notice
+            session.signals.suggestions_changed.emit()
+        session.say(event.level, event.message)
+
+    def _ended(self, event: Ended) -> None:
+        session = self._session
+        was_training, was_segmenting = session.training.active, session.segmenting
+        session.training.lost()
+        session.suggestions.asked = False
+        session.segmenting = False
+        session.signals.training_changed.emit()
+        session.signals.suggestions_changed.emit()
+        session.signals.worker_changed.emit()
+        if was_segmenting:
+            session.signals.finished.emit(Finished("segment", "failed", event.sentence))
+        if not event.expected:
+            lost = "Training stopped." if was_training else "Nothing was training."
+            session.say("warning", f"{event.sentence} {lost} Your strokes are safe.")

@@ -1,0 +1,65 @@
+"""How the layers look: class colours, the tint of uncertainty, contrast limits."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pccs.labels import LabelClass
+
+if TYPE_CHECKING:
+    from napari.utils.colormaps import Colormap, DirectLabelColormap
+
+UNCERTAINTY_TINT = (1.0, 0.25, 0.75)
+"""One hue, so that the picture below stays readable: the more opaque, the less certain."""
+CHANNEL_COLORMAPS = ("magenta", "green", "cyan", "yellow", "red", "blue")
+SAMPLE = 200_000
+"""Pixels looked at to choose contrast limits."""
+
+
+def class_colormap(classes: Sequence[LabelClass], *, hide_first: bool = False) -> DirectLabelColormap:
+    """Colours of label values; 0 and unknown values are transparent.
+
+    ``hide_first`` makes the first class (background) transparent too, as a prediction needs it.
+    """
+    from napari.utils.colormaps import DirectLabelColormap
+
+    clear = np.zeros(4, dtype=np.float32)
+    colors: defaultdict[int | None, npt.NDArray[np.float32]] = defaultdict(lambda: clear)
+    colors[None], colors[0] = clear, clear
+    for position, label in enumerate(classes):
+        colors[label.value] = clear if hide_first and position == 0 else rgba(label.color)
+    return DirectLabelColormap(color_dict=colors)
+
+
+def rgba(color: str) -> npt.NDArray[np.float32]:
+    """``"#rrggbb"`` as four floats in [0, 1]."""
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    return np.array([*parts, 1.0], dtype=np.float32)
+
+
+def uncertainty_colormap() -> Colormap:
+    """From transparent (certain) to opaque (all classes equally likely) in one hue."""
+    from napari.utils.colormaps import Colormap
+
+    levels = np.linspace(0, 1, 33)
+    colors = np.empty((levels.size, 4))
+    colors[:, :3] = UNCERTAINTY_TINT
+    colors[:, 3] = 0.85 * levels**1.2
+    return Colormap(colors, name="pccs uncertainty", display_name="PCCS uncertainty", controls=levels)
+
+
+def contrast_limits(plane: npt.NDArray[Any]) -> tuple[float, float]:
+    """Limits that use the screen's range and ignore a few hot pixels; ``plane`` is ``(H, W)``."""
+    values = plane.ravel()
+    values = values[:: max(1, values.size // SAMPLE)]
+    if np.issubdtype(values.dtype, np.floating):
+        values = values[np.isfinite(values)]
+    if values.size == 0:
+        return 0.0, 1.0
+    low, high = (float(v) for v in np.percentile(values, (0.1, 99.9)))
+    return (low, high) if high > low else (low, low + 1.0)

@@ -1,0 +1,1 @@
+"""One thin panel for each stage of the loop."""

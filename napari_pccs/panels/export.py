@@ -1,0 +1,168 @@
+"""Export: what, in which format, where to; done by a child process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import QTimer, QUrl
+from qtpy.QtGui import QDesktopServices
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QVBoxLayout, QWidget
+
+from napari_pccs import dialogs
+from napari_pccs.desk import Desk
+from napari_pccs.export_job import CONTENTS, FORMATS, ExportJob
+from napari_pccs.ui import button, reported, row, text
+
+PREVIEW = 3
+
+
+class ExportStage(QWidget):
+    """The sixth stage."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+        self.job: ExportJob | None = None
+        self.hint = text("", "hint")
+        self.format = QComboBox()
+        for name, (title, suffix) in FORMATS.items():
+            self.format.addItem(f"{title}  ({suffix})", name)
+        self.format.currentIndexChanged.connect(lambda _: self.refresh())
+        self.what = {name: QCheckBox(title) for name, title in CONTENTS.items()}
+        self.what["masks"].setChecked(True)
+        boxes = QWidget()
+        grid = QGridLayout(boxes)
+        grid.setContentsMargins(0, 0, 0, 0)
+        for position, box in enumerate(self.what.values()):
+            box.toggled.connect(lambda _: self.refresh())
+            grid.addWidget(box, position // 2, position % 2)
+        self.out = QLineEdit()
+        self.out.setPlaceholderText("Folder for the results")
+        self.out.textChanged.connect(lambda _: self.refresh())
+        self.browse = button("Browse…", self._browse)
+        self.preview = text("", "quiet")
+        self.start = button("Export", self.export, primary=True)
+        self.cancel = button("Cancel", self._cancel)
+        self.status = text("")
+        self.show_folder = button("Open folder", self._open)
+        layout = QVBoxLayout(self)
+        for widget in (
+            self.hint,
+            self.format,
+            boxes,
+            row(self.out, self.browse, stretch=0),
+            self.preview,
+            self.start,
+            self.cancel,
+            self.status,
+            self.show_folder,
+        ):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        self._timer = QTimer(self)
+        self._timer.setInterval(150)
+        self._timer.timeout.connect(self._look)
+        signals = desk.session.signals
+        signals.project_changed.connect(self._project_changed)
+        for signal in (signals.items_changed, signals.training_changed):
+            signal.connect(self.refresh)
+        self._project_changed()
+
+    # ------------------------------------------------------------- showing
+
+    def _project_changed(self) -> None:
+        project = self._desk.session.project
+        self.out.setText(str(project.path.with_name(f"{project.name}-export")) if project is not None else "")
+        self.status.setText("")
+        self.refresh()
+
+    def chosen(self) -> list[str]:
+        """Names of what is ticked."""
+        return [name for name, box in self.what.items() if box.isChecked()]
+
+    def refresh(self) -> None:
+        """Show what would be written, and whether it can be."""
+        missing = self._missing()
+        running = self.job is not None
+        self.start.setEnabled(not missing and not running)
+        self.start.setToolTip(missing)
+        self.cancel.setVisible(running)
+        self.show_folder.setVisible(not running and Path(self.out.text() or "?").is_dir())
+        self.status.setVisible(bool(self.status.text()))
+        self.hint.setText(missing or "Masks have the shape, axes and name of their images.")
+        self.preview.setText("" if missing else self.names())
+
+    def _missing(self) -> str:
+        project = self._desk.session.project
+        if project is None or not len(project.items):
+            return "Add images first."
+        if not self.chosen():
+            return "Tick at least one thing to export."
+        if not self.out.text().strip():
+            return "Choose a folder for the results."
+        needs_model = set(self.chosen()) - {"annotations"}
+        if needs_model and project.current_run() is None and not self._all_complete():
+            return "Train first: without a model only your annotations can be exported."
+        return ""
+
+    def _all_complete(self) -> bool:
+        project = self._desk.session.need_project()
+        if set(self.chosen()) - {"masks", "annotations", "measurements"}:
+            return False
+        return all(project.is_complete(item) for item in project.items)
+
+    def names(self) -> str:
+        """The first files that will be written."""
+        project = self._desk.session.need_project()
+        suffix = FORMATS[self.format.currentData()][1]
+        what = self.chosen()[0]
+        stems = list(project.sources)
+        shown = [f"{what}/{stem}{suffix}" for stem in stems[:PREVIEW]]
+        more = len(stems) - len(shown)
+        return "\n".join([*shown, *([f"… and {more} more"] if more > 0 else [])])
+
+    # -------------------------------------------------------------- acting
+
+    def export(self) -> None:
+        """Start the export of what is ticked."""
+        with reported():
+            session = self._desk.session
+            session.flush()
+            out = Path(self.out.text().strip()).expanduser()
+            self.job = ExportJob(session.need_project().path, out, self.format.currentData(), self.chosen())
+            self.status.setText("Exporting…")
+            self._timer.start()
+            self.refresh()
+
+    def _look(self) -> None:
+        if self.job is None:
+            self._timer.stop()
+            return
+        outcome = self.job.poll()
+        if outcome is None:
+            self.status.setText(self.job.progress() or "Exporting…")
+            return
+        self._timer.stop()
+        self.job = None
+        self.status.setText(outcome.sentence)
+        self._desk.session.say("info" if outcome.done else "warning", outcome.sentence)
+        self.refresh()
+
+    def _cancel(self) -> None:
+        if self.job is not None:
+            self.job.cancel()
+
+    def _browse(self) -> None:
+        folder = dialogs.ask_folder(self, "Folder for the results")
+        if folder is not None:
+            self.out.setText(str(folder))
+
+    def _open(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(self.out.text()))
+
+    def stop(self) -> None:
+        """End a running export; the panel is going."""
+        self._timer.stop()
+        if self.job is not None:
+            self.job.close()
+            self.job = None

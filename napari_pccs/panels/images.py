@@ -1,0 +1,212 @@
+"""Images: what is in the project, how it was understood, and what to do about what was not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
+from qtpy.QtWidgets import QComboBox, QListView, QVBoxLayout, QWidget
+
+from napari_pccs import dialogs, ui
+from napari_pccs.desk import Desk
+from napari_pccs.ui import button, reported, row, text
+from pccs.images import SourceInfo
+
+AXES_CHOICES = (
+    "YX",
+    "ZYX",
+    "TYX",
+    "TZYX",
+    "YXS",
+    "CYX",
+    "YXC",
+    "ZYXS",
+    "TYXS",
+    "ZCYX",
+    "TCYX",
+    "XYZ",
+    "XYZT",
+)
+
+
+class SourcesModel(QAbstractListModel):
+    """Stems of the project's sources, each with what was understood of it."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+        self.stems: list[str] = []
+
+    def reload(self) -> None:
+        """Take over the project's sources."""
+        self.beginResetModel()
+        project = self._desk.session.project
+        self.stems = list(project.sources) if project is not None else []
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802 (Qt's name)
+        """Number of sources."""
+        return len(self.stems)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Name and understanding of a source."""
+        project = self._desk.session.project
+        if project is None or not index.isValid():
+            return None
+        source = project.sources[self.stems[index.row()]]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return f"{source.stem}  ·  {source.info.describe()}"
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return str(source.info.path)
+        return None
+
+
+class ImagesStage(QWidget):
+    """The first stage."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+        self._hint = text("", "hint")
+        self.files = button("Add images…", desk.open_files, tip="PNG, TIFF, JPEG, NIfTI, NumPy")
+        self.folder = button("Add a folder…", desk.open_folder, tip="Every image in a folder")
+        self.layers = button(
+            "Use open layers",
+            desk.use_layers,
+            tip="Every image layer that is open in napari becomes a source",
+        )
+        self.project = button("Open a project…", desk.open_project, tip="A folder NAME.pccs")
+        self.sample = button(
+            "Try a sample", desk.open_sample, tip="Half-labelled cells: a fresh copy to play with"
+        )
+        self.model = SourcesModel(desk)
+        self.list = QListView()
+        self.list.setModel(self.model)
+        self.list.setUniformItemSizes(True)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.list.setMinimumHeight(90)
+        self.list.selectionModel().currentChanged.connect(lambda *_: self._show_source())
+        self.about = text("", "quiet")
+        self.axes = QComboBox()
+        self.axes.setEditable(True)
+        self.axes.setToolTip(
+            "One letter an axis, as stored: T time, Z slice, C channel, Y row, X column, S colour sample"
+        )
+        self.apply_axes = button("Change axes", self._change_axes)
+        self.masks = button(
+            "Import masks…", self._import_masks, tip="Masks with the names of the images become annotations"
+        )
+        self.relink = button("Find the file…", self._relink, tip="Say where a file that moved is now")
+        self.remove = button(
+            "Remove", self._remove, tip="Take the image out of the project; no file is deleted"
+        )
+        self._source_box = [
+            self.list,
+            self.about,
+            row(text("Axes"), self.axes, self.apply_axes),
+            row(self.masks, self.relink, self.remove),
+        ]
+        layout = QVBoxLayout(self)
+        for widget in (
+            self._hint,
+            row(self.files, self.folder),
+            row(self.layers, self.project),
+            self.sample,
+            *self._source_box,
+        ):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        signals = desk.session.signals
+        signals.project_changed.connect(self.refresh)
+        signals.items_changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the project's sources, or how to get some."""
+        project = self._desk.session.project
+        self.model.reload()
+        count = len(self.model.stems)
+        for widget in self._source_box:
+            widget.setVisible(count > 0)
+        self.sample.setVisible(project is None)
+        if project is None:
+            self._hint.setText(
+                "Begin with your images. They stay where they are and are never changed; "
+                "what you paint is kept in a project folder."
+            )
+        elif not count:
+            self._hint.setText("The project is empty. Add images or a folder of them.")
+        else:
+            items = len(project.items)
+            self._hint.setText(f"{ui.count(count, 'file')}, {ui.count(items, 'image')} to segment.")
+            self.list.setCurrentIndex(self.model.index(0))
+        self._show_source()
+
+    # -------------------------------------------------------------- source
+
+    def _selected(self) -> str | None:
+        index = self.list.currentIndex()
+        return self.model.stems[index.row()] if index.isValid() else None
+
+    def _show_source(self) -> None:
+        stem, project = self._selected(), self._desk.session.project
+        if stem is None or project is None:
+            self.about.setText("")
+            return
+        info: SourceInfo = project.sources[stem].info
+        standing = {
+            "ok": "",
+            "missing": "The file is not where it was. Find it to go on.",
+            "changed": "The file has changed since it was added.",
+            "reshaped": "The file has another shape now; its annotations no longer fit.",
+        }[project.check_source(stem)]
+        shape = " × ".join(f"{axis} {size}" for axis, size in zip(info.axes, info.shape, strict=True))
+        self.about.setText(f"{info.path.name}: {info.describe()}. Stored as {shape}. {standing}".strip())
+        self.relink.setEnabled(bool(standing))
+        self.axes.clear()
+        self.axes.addItems([a for a in AXES_CHOICES if len(a) == len(info.axes)])
+        self.axes.setCurrentText(info.axes)
+
+    def _change_axes(self) -> None:
+        stem, project = self._selected(), self._desk.session.project
+        axes = self.axes.currentText().strip().upper()
+        if stem is None or project is None or axes == project.sources[stem].info.axes:
+            return
+        painted = [n for n in project.annotated_items() if project.item(n).stem == stem]
+        if painted:
+            question = (
+                f"“{stem}” has annotations on {ui.count(len(painted), 'image')}. With other axes it is cut "
+                "differently, and they would no longer be used. Their files are kept."
+            )
+            if dialogs.ask_choice(self, question, ["Change the axes"], dangerous=0) is None:
+                return
+        with reported():
+            self._desk.session.change_axes(stem, axes)
+
+    def _import_masks(self) -> None:
+        folder = dialogs.ask_folder(self, "Folder of masks, named like the images")
+        if folder is not None:
+            with reported():
+                done = self._desk.session.import_masks(folder)
+                self._desk.session.say(
+                    "info", f"Annotations from {folder.name} for {ui.count(len(done), 'image')}."
+                )
+
+    def _relink(self) -> None:
+        stem = self._selected()
+        folder = dialogs.ask_folder(self, "Folder the file is in now") if stem else None
+        if stem is not None and folder is not None:
+            with reported():
+                self._desk.session.need_project().relink(stem, folder)
+                self._desk.session.sources_changed()
+
+    def _remove(self) -> None:
+        stem = self._selected()
+        if stem is None:
+            return
+        question = f"Take “{stem}” out of the project? The image and its annotations stay on disk."
+        if dialogs.ask_choice(self, question, ["Take it out"]) is not None:
+            with reported():
+                self._desk.session.flush()
+                self._desk.session.need_project().remove_source(stem)
+                self._desk.session.sources_changed()

@@ -1,0 +1,117 @@
+"""Segment: predict all the rest in the background, then review, correct and accept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+
+from napari_pccs.desk import Desk
+from napari_pccs.panels.train import duration
+from napari_pccs.ui import button, line, reported, row, text
+from pccs.events import Finished, Progressed
+
+
+class SegmentStage(QWidget):
+    """The fifth stage."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+        self._activity: Any = None
+        self.hint = text("", "hint")
+        self.start = button("Segment the rest", self._start, primary=True)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(True)
+        self.stop = button("Cancel", desk.actions.stop_segment, tip="End here; what is done stays")
+        self.left = text("", "quiet")
+        self.review = button("Next to review  (R)", self.go_to_review, tip="The next predicted image")
+        self.accept = button("Accept  (A)", self._accept, tip="Paint on top of the prediction becomes final")
+        layout = QVBoxLayout(self)
+        for widget in (
+            self.hint,
+            self.start,
+            self.bar,
+            self.stop,
+            self.left,
+            line(),
+            text("Review: correct with the brush, then accept.", "quiet"),
+            row(self.review, self.accept),
+        ):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+        signals = desk.session.signals
+        for signal in (
+            signals.project_changed,
+            signals.current_changed,
+            signals.prediction_changed,
+            signals.training_changed,
+            signals.worker_changed,
+        ):
+            signal.connect(self.refresh)
+        signals.progressed.connect(self._progressed)
+        signals.finished.connect(self._finished)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what can be done."""
+        session = self._desk.session
+        missing = self._desk.actions.why_not_segment()
+        running = session.segmenting
+        self.start.setEnabled(not missing and not running)
+        self.start.setToolTip(missing or "Every image without a complete annotation")
+        for widget in (self.bar, self.stop, self.left):
+            widget.setVisible(running)
+        self.hint.setText(
+            missing
+            or ("Segmenting in the background; you can go on working." if running else "")
+            or "Predict every image you have not annotated completely."
+        )
+        accepted = session.project is not None and session.current is not None
+        self.accept.setEnabled(accepted and session.prediction is not None)
+        self.review.setEnabled(session.project is not None)
+
+    def go_to_review(self) -> None:
+        """Go to the next predicted item, or say that there is none."""
+        with reported():
+            name = self._desk.actions.next_to_review()
+            if name is None:
+                self._desk.session.say("info", "No predicted image waits for review.")
+            else:
+                self._desk.session.go_to(name)
+
+    def _start(self) -> None:
+        with reported():
+            self.bar.setRange(0, 0)
+            self.left.setText("")
+            self._desk.actions.segment()
+        self.refresh()
+
+    def _accept(self) -> None:
+        with reported():
+            self._desk.session.accept()
+
+    def _progressed(self, event: Progressed) -> None:
+        if event.task != "segment":
+            return
+        self.bar.setRange(0, event.total)
+        self.bar.setValue(event.done)
+        self.bar.setFormat(f"{event.done} of {event.total}")
+        left = "" if event.seconds_left is None else f"{duration(event.seconds_left)} left"
+        self.left.setText("  ·  ".join(part for part in (event.item or "", left) if part))
+        if self._activity is None:
+            from napari.utils import progress
+
+            self._activity = progress(total=event.total, desc="PCCS segments")
+        self._activity.update(event.done - self._activity.n)
+
+    def _finished(self, event: Finished) -> None:
+        if event.task == "segment":
+            self.close_activity()
+            self.refresh()
+
+    def close_activity(self) -> None:
+        """Take the bar out of napari's activity dock."""
+        if self._activity is not None:
+            self._activity.close()
+            self._activity = None

@@ -1,0 +1,226 @@
+"""Train: one button to start, three different ways to hold or end, and what is going on."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QCheckBox, QComboBox, QToolButton, QVBoxLayout, QWidget
+
+from napari_pccs.desk import Desk
+from napari_pccs.plot import Plot
+from napari_pccs.ui import button, reported, row, text
+from pccs.config import PRESETS
+
+ABOUT_PRESETS = {
+    "pccs": "PCCS: the unlabelled images teach too. Recommended.",
+    "supervised": "Supervised: from your labels only, for comparison.",
+    "pccs-paper": "PCCS with the published settings.",
+    "mean-teacher": "Mean teacher: consistency only.",
+    "cutmix": "CutMix: pseudo-labels on mixed images.",
+    "copy-paste": "Copy-paste: labelled and unlabelled images mixed both ways.",
+}
+FIGURES = {
+    "supervised": "loss on your labels",
+    "contrast": "prototype contrast",
+    "auxiliary": "prototype memory",
+    "consistency": "consistency",
+    "memory_cosine": "likeness of prototypes",
+    "confident": "confident pixels",
+    "quality": "teacher quality",
+}
+
+
+def duration(seconds: float) -> str:
+    """``75`` → ``"1 min 15 s"``."""
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+class TrainStage(QWidget):
+    """The third stage."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+        self.banner = text("", "banner")
+        self.again = button("Start again", self._again, tip="Go on from the last checkpoint", primary=True)
+        self.preset = QComboBox()
+        for name in PRESETS:
+            self.preset.addItem(name, name)
+            self.preset.setItemData(
+                self.preset.count() - 1, ABOUT_PRESETS.get(name, name), Qt.ItemDataRole.ToolTipRole
+            )
+        self.preset.setCurrentIndex(self.preset.findData("pccs"))
+        self.preset.currentIndexChanged.connect(lambda _: self.refresh())
+        self.about = text("", "quiet")
+        self.fresh = QCheckBox("Begin anew")
+        self.fresh.setToolTip(
+            "Forget what was learned before. Without it, training goes on where it stopped."
+        )
+        self.train = button("Train", self._train, primary=True)
+        self.pause = button("Pause", self._pause, tip="Hold training; nothing is lost or released")
+        self.keep = button("Stop and keep", self._keep, tip="End training. What was learned is kept")
+        self.discard = button(
+            "Cancel and discard",
+            self._discard,
+            tip="End training. What was learned since Train is thrown away",
+        )
+        self.state = text("")
+        self.figures = text("", "quiet")
+        self.plot = Plot(self._open_item)
+        self.more = QToolButton()
+        self.more.setText("Details")
+        self.more.setCheckable(True)
+        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.more.setArrowType(Qt.ArrowType.RightArrow)
+        self.more.toggled.connect(lambda _: self.refresh())
+        self.details = text("", "quiet")
+        self._lay_out()
+        signals = desk.session.signals
+        for signal in (signals.training_changed, signals.worker_changed, signals.project_changed):
+            signal.connect(self.refresh)
+        signals.classes_changed.connect(self.refresh)
+        signals.item_changed.connect(self._item_changed)
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        for widget in (
+            self.banner,
+            self.again,
+            row(self.preset, self.fresh, stretch=0),
+            self.about,
+            self.train,
+            self.pause,
+            row(self.keep, self.discard),
+            self.state,
+            self.figures,
+            self.plot,
+            self.more,
+            self.details,
+        ):
+            layout.addWidget(widget)
+        layout.addStretch(1)
+
+    # ------------------------------------------------------------- showing
+
+    def refresh(self) -> None:
+        """Show the state of training."""
+        session = self._desk.session
+        training, worker = session.training, session.worker
+        active, crash = training.active, worker.crash if worker is not None else ""
+        self.banner.setVisible(bool(crash))
+        self.again.setVisible(bool(crash) and not active)
+        self.banner.setText(f"{crash} Your strokes are safe." if crash else "")
+        missing = self._desk.actions.why_not_train()
+        self.train.setVisible(not active)
+        self.train.setEnabled(not missing)
+        self.train.setText("Train" if training.step == 0 or self.fresh.isChecked() else "Go on training")
+        self.train.setToolTip(missing or "Train in the background; go on painting meanwhile")
+        for widget in (self.preset, self.fresh):
+            widget.setEnabled(not active)
+        for widget in (self.pause, self.keep, self.discard):
+            widget.setVisible(active)
+            widget.setEnabled(active and not training.ending)
+        self.pause.setText("Go on" if training.state == "paused" else "Pause")
+        self.pause.setEnabled(training.state in ("training", "paused") and not training.ending)
+        self.about.setText(
+            missing if missing and not active else ABOUT_PRESETS.get(self.preset.currentData(), "")
+        )
+        self.state.setText(self.state_line())
+        self.state.setVisible(bool(self.state.text()))
+        self.figures.setText(self._figures())
+        self.figures.setVisible(bool(self.figures.text()))
+        self._show_details()
+        self.plot.show_training(training.loss, training.validation)
+        self.plot.show_corrected(session.corrected())
+        self.plot.setVisible(bool(training.loss.x or session.corrected()))
+
+    def state_line(self) -> str:
+        """What the trainer does now, in one sentence."""
+        training = self._desk.session.training
+        if training.ending == "keep":
+            return "Stopping; what was learned is being saved…"
+        if training.ending == "discard":
+            return "Cancelling; going back to where Train was pressed…"
+        if training.detail:
+            return training.detail
+        return {
+            "idle": f"Not training. {training.step} steps were learned." if training.step else "",
+            "preparing": "Preparing…",
+            "training": "Training.",
+            "paused": "Paused.",
+        }[training.state]
+
+    def _figures(self) -> str:
+        training, worker = self._desk.session.training, self._desk.session.worker
+        parts = []
+        if training.step:
+            parts.append(f"step {training.step}")
+        if training.speed:
+            parts.append(f"{training.speed:.1f} steps/s")
+        if training.seconds:
+            parts.append(f"{duration(training.seconds)} so far")
+        if training.seconds_left is not None:
+            parts.append(f"{duration(training.seconds_left)} left")
+        if training.dice is not None:
+            parts.append(f"validation Dice {training.dice:.2f}")
+        if worker is not None and worker.device:
+            parts.append(worker.device)
+        if training.device_memory_mb:
+            parts.append(f"{training.device_memory_mb / 1024:.1f} GB on the device")
+        if training.memory_mb:
+            parts.append(f"{training.memory_mb / 1024:.1f} GB memory")
+        return "  ·  ".join(parts)
+
+    def _show_details(self) -> None:
+        training, shown = self._desk.session.training, self.more.isChecked()
+        self.more.setVisible(bool(training.figures or training.per_class))
+        self.more.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
+        self.details.setVisible(shown and self.more.isVisibleTo(self))
+        if not shown:
+            return
+        lines = [
+            f"{FIGURES.get(name, name)}: {value:.3g}" for name, value in sorted(training.figures.items())
+        ]
+        lines += [f"Dice of {name}: {value:.2f}" for name, value in training.per_class.items()]
+        if training.validation_pixels:
+            lines.append(f"measured on {training.validation_pixels:,} annotated pixels training never sees")
+        self.details.setText("\n".join(lines))
+
+    def _item_changed(self, name: str) -> None:
+        if not self._desk.session.training.active:
+            self.refresh()
+
+    # -------------------------------------------------------------- acting
+
+    def _train(self) -> None:
+        with reported():
+            self._desk.actions.train(self.preset.currentData(), fresh=self.fresh.isChecked())
+            self.fresh.setChecked(False)
+
+    def _again(self) -> None:
+        with reported():
+            self._desk.actions.train_again()
+
+    def _pause(self) -> None:
+        with reported():
+            if self._desk.session.training.state == "paused":
+                self._desk.actions.resume()
+            else:
+                self._desk.actions.pause()
+
+    def _keep(self) -> None:
+        with reported():
+            self._desk.actions.stop_and_keep()
+
+    def _discard(self) -> None:
+        with reported():
+            self._desk.actions.cancel_and_discard()
+
+    def _open_item(self, name: str) -> None:
+        with reported():
+            self._desk.session.go_to(name)

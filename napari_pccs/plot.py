@@ -1,0 +1,129 @@
+"""Curves of a training: loss, validation Dice, and corrective Dice, the honest one.
+
+pyqtgraph takes most of a second to import, so it is imported when the plot is first shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_pccs.training import Curve
+
+LOSS, VALIDATION, CORRECTIVE = "#e69f00", "#56b4e9", "#009e73"
+HEIGHT = 150
+
+
+class Plot(QWidget):
+    """Three small curves in one widget.
+
+    Parameters
+    ----------
+    on_item
+        Called with an item's name when its point on the corrective curve is clicked.
+    """
+
+    def __init__(self, on_item: Callable[[str], None]) -> None:
+        super().__init__()
+        self._on_item = on_item
+        self._names: list[str] = []
+        self._loss: Any = None
+        self.setMinimumHeight(HEIGHT)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+        """Build the curves when they are first looked at."""
+        self._build()
+        super().showEvent(event)
+
+    def show_training(self, loss: Curve, validation: Curve) -> None:
+        """Draw loss and validation Dice against the step."""
+        if self._loss is None:
+            return
+        self._loss.setData(loss.x, loss.y)
+        self._validation.setData(validation.x, validation.y)
+
+    def show_corrected(self, corrected: Sequence[tuple[str, float]]) -> None:
+        """Draw corrective Dice, in the order the items were corrected."""
+        self._names = [name for name, _ in corrected]
+        if self._loss is not None:
+            self._corrective.setData(list(range(1, len(corrected) + 1)), [dice for _, dice in corrected])
+            self._bottom.setVisible(bool(corrected))
+
+    def recolor(self, background: str, foreground: str) -> None:
+        """Follow napari's theme."""
+        self._colors = (background, foreground)
+        if self._loss is None:
+            return
+        for widget in (self._top, self._bottom):
+            widget.setBackground(background)
+            for side in ("left", "bottom", "right"):
+                axis = widget.getAxis(side)
+                axis.setPen(QColor(foreground))
+                axis.setTextPen(QColor(foreground))
+        self._right.setXLink(self._top.getViewBox())
+
+    _colors = ("#262930", "#f0f1f2")
+
+    def _build(self) -> None:
+        if self._loss is not None:
+            return
+        import pyqtgraph
+
+        self._top = self._plot_widget(pyqtgraph, "step")
+        self._top.setLabel("left", "loss", color=LOSS)
+        self._top.setLabel("right", "Dice", color=VALIDATION)
+        self._top.showAxis("right")
+        self._right = pyqtgraph.ViewBox(enableMenu=False)
+        self._right.setMouseEnabled(False, False)
+        self._top.scene().addItem(self._right)
+        self._top.getAxis("right").linkToView(self._right)
+        self._right.setYRange(0, 1, padding=0.02)
+        self._top.getViewBox().sigResized.connect(self._follow)
+        self._loss = self._top.plot([], [], pen=pyqtgraph.mkPen(LOSS, width=1.5))
+        self._validation = pyqtgraph.PlotDataItem(
+            [], [], pen=pyqtgraph.mkPen(VALIDATION, width=2), symbol="o", symbolSize=4, symbolBrush=VALIDATION
+        )
+        self._right.addItem(self._validation)
+        self._bottom = self._plot_widget(pyqtgraph, "images corrected, in order")
+        self._bottom.setLabel("left", "Dice", color=CORRECTIVE)
+        self._bottom.setYRange(0, 1, padding=0.02)
+        self._corrective = self._bottom.plot(
+            [],
+            [],
+            pen=pyqtgraph.mkPen(CORRECTIVE, width=1.5),
+            symbol="o",
+            symbolSize=8,
+            symbolBrush=CORRECTIVE,
+        )
+        self._corrective.sigPointsClicked.connect(self._clicked)
+        self._bottom.setVisible(False)
+        self.layout().addWidget(self._top)
+        self.layout().addWidget(self._bottom)
+        self.recolor(*self._colors)
+
+    def _plot_widget(self, pyqtgraph: Any, bottom: str) -> Any:
+        widget = pyqtgraph.PlotWidget(self)
+        widget.setMenuEnabled(False)
+        widget.hideButtons()
+        widget.setMouseEnabled(x=False, y=False)
+        widget.setFixedHeight(HEIGHT)
+        widget.setLabel("bottom", bottom)
+        widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        return widget
+
+    def _follow(self) -> None:
+        self._right.setGeometry(self._top.getViewBox().sceneBoundingRect())
+
+    def _clicked(self, curve: Any, points: Sequence[Any], event: Any = None) -> None:
+        for point in points:
+            position = round(point.pos().x()) - 1
+            if 0 <= position < len(self._names):
+                self._on_item(self._names[position])
+                return

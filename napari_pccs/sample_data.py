@@ -1,0 +1,60 @@
+"""*File > Open Sample*: half-labelled projects to play with.
+
+Opening one makes a fresh project of its own, in a new folder below the system's temporary folder,
+and opens the panel on it. Without a window (``viewer.open_sample`` in a script) the first image and
+its annotation come as layers.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_pccs.project_layers import LayerData, first_layers
+from pccs.project import Project
+from pccs.samples import SAMPLES, make_sample_project
+
+if TYPE_CHECKING:
+    import napari
+
+
+def sample_project(which: str) -> Project:
+    """A fresh copy of sample ``which`` (a key of :data:`pccs.samples.SAMPLES`), open for writing."""
+    folder = Path(tempfile.mkdtemp(prefix="napari-pccs-"))
+    return make_sample_project(folder / f"{SAMPLES[which]}.pccs", which)
+
+
+def cells() -> list[LayerData]:
+    """The half-labelled cells."""
+    return _open("cells")
+
+
+def stack() -> list[LayerData]:
+    """The half-labelled stack."""
+    return _open("stack")
+
+
+def _open(which: str) -> list[LayerData]:
+    import napari
+
+    project = sample_project(which)
+    viewer = napari.current_viewer()
+    if viewer is None:
+        with project:
+            return first_layers(project)
+    _show(viewer, project)
+    return [(None,)]
+
+
+def _show(viewer: napari.Viewer, project: Project) -> None:
+    from napari_pccs.panel import open_panel
+
+    panel = open_panel(viewer)
+    panel.session.adopt(project)
+    panel.show_stage("train")
+    panel.session.say(
+        "info",
+        f"A fresh copy of the sample is in {project.path.parent}. Press Train, then watch the overlay; "
+        "keep painting meanwhile.",
+    )

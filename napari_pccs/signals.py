@@ -1,0 +1,61 @@
+"""Every signal of the plugin, in one place, with what it carries.
+
+A :class:`~napari_pccs.session.Session` owns one instance. All signals are emitted on the thread
+that calls ``Session.tick`` (in napari: the Qt thread), never from a reader thread, so a listener
+may touch widgets and layers directly.
+"""
+
+from __future__ import annotations
+
+from psygnal import Signal, SignalGroup
+
+from pccs.events import Finished, Progressed
+
+
+class SessionSignals(SignalGroup):
+    """What a session tells its listeners."""
+
+    project_changed = Signal()
+    """Another project is open, or none is. Everything may have changed."""
+
+    classes_changed = Signal()
+    """The project's classes (name, colour, number) have changed."""
+
+    class_selected = Signal(int)
+    """The class value strokes paint with now; 0 is the eraser."""
+
+    items_changed = Signal()
+    """Sources came or went: the list of items is another one."""
+
+    item_changed = Signal(str)
+    """The facts of one item (state, uncertainty, corrective Dice) have changed: its name."""
+
+    current_changed = Signal()
+    """Another item is on screen (``session.current``), or none is."""
+
+    annotation_replaced = Signal()
+    """The annotation of the current item was changed by the program, not by the brush."""
+
+    prediction_changed = Signal()
+    """``session.prediction``, the prediction of the current item, is a newer one (or none)."""
+
+    training_changed = Signal()
+    """Anything of ``session.training`` has changed: state, step, speed, curves."""
+
+    worker_changed = Signal()
+    """The worker started, said which device it has, or ended (``session.worker``)."""
+
+    suggestions_changed = Signal()
+    """``session.suggestions`` holds other entries."""
+
+    region_changed = Signal(object)
+    """The region worth painting of the current item ``(row0, col0, row1, col1)``, or ``None``."""
+
+    progressed = Signal(Progressed)
+    """A background task of the worker has advanced."""
+
+    finished = Signal(Finished)
+    """A background task of the worker has ended."""
+
+    said = Signal(str, str)
+    """A sentence for the user: level (``"info"``, ``"warning"``, ``"error"``) and text."""

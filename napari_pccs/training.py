@@ -1,0 +1,154 @@
+"""What the panel knows of the running training: a small state machine fed by events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, Literal
+
+from pccs.events import Finished, StateChanged, Stepped, Validated
+
+State = Literal["idle", "preparing", "training", "paused"]
+Ending = Literal["", "keep", "discard"]
+
+MAX_POINTS = 4000
+"""Points a curve may have; beyond it every second old one is dropped."""
+
+
+@dataclass
+class Curve:
+    """A line of the plot: step against value."""
+
+    x: list[float] = field(default_factory=list)
+    y: list[float] = field(default_factory=list)
+
+    def add(self, x: float, y: float) -> None:
+        """Append a point; values that are not finite are left out, long curves are thinned."""
+        if not isfinite(y):
+            return
+        self.x.append(x)
+        self.y.append(y)
+        if len(self.x) > MAX_POINTS:
+            half = len(self.x) // 2
+            self.x[:half] = self.x[:half:2]
+            self.y[:half] = self.y[:half:2]
+
+    def clear(self) -> None:
+        """Forget every point."""
+        self.x.clear()
+        self.y.clear()
+
+    def cut(self, step: float) -> None:
+        """Forget the points after ``step``: training went back to an earlier state."""
+        while self.x and self.x[-1] > step:
+            self.x.pop()
+            self.y.pop()
+
+
+class TrainingFacts:
+    """State of training, and its curves.
+
+    ``state`` follows the worker; ``ending`` is what the user has asked for and the worker has not
+    yet confirmed.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: another project, or none."""
+        self.state: State = "idle"
+        self.ending: Ending = ""
+        self.run: str | None = None
+        self.detail = ""
+        self.step = 0
+        self.seconds = 0.0
+        self.speed = 0.0
+        self.memory_mb = 0.0
+        self.device_memory_mb = 0.0
+        self.seconds_left: float | None = None
+        self.figures: dict[str, float] = {}
+        self.dice: float | None = None
+        self.per_class: dict[str, float] = {}
+        self.validation_pixels = 0
+        self.loss = Curve()
+        self.validation = Curve()
+
+    @property
+    def active(self) -> bool:
+        """Whether a training is under way, paused included."""
+        return self.state != "idle"
+
+    def changed(self, event: StateChanged) -> None:
+        """The trainer's state is another one."""
+        self.state, self.detail = event.state, event.detail
+        if event.run is not None:
+            self._enter(event.run)
+        if event.state == "idle":
+            self.ending = ""
+
+    def stepped(self, event: Stepped) -> None:
+        """Training has advanced."""
+        self._enter(event.run)
+        if event.step < self.step:
+            self.loss.cut(event.step)
+            self.validation.cut(event.step)
+        self.step, self.seconds, self.speed = event.step, event.seconds, event.steps_per_second
+        self.memory_mb, self.device_memory_mb = event.memory_mb, event.device_memory_mb
+        self.seconds_left = event.seconds_left
+        self.figures = dict(event.figures)
+        if "loss" in event.figures:
+            self.loss.add(event.step, event.figures["loss"])
+
+    def validated(self, event: Validated) -> None:
+        """The teacher was measured."""
+        self._enter(event.run)
+        self.dice, self.per_class = event.dice, dict(event.per_class)
+        self.validation_pixels = event.pixels
+        if event.dice is not None:
+            self.validation.add(event.step, event.dice)
+
+    def finished(self, event: Finished) -> None:
+        """Training has ended; a discarded one leaves no trace in the curves."""
+        self.state, self.ending = "idle", ""
+        self.detail = event.message
+        self.speed = 0.0
+        self.seconds_left = None
+        self.memory_mb = self.device_memory_mb = 0.0
+        if event.outcome == "discarded":
+            self.step = event.step
+            self.loss.cut(event.step)
+            self.validation.cut(event.step)
+            self.dice = self.validation.y[-1] if self.validation.y else None
+
+    def lost(self) -> None:
+        """The worker is gone in the middle."""
+        self.state, self.ending, self.detail = "idle", "", ""
+        self.speed = self.memory_mb = self.device_memory_mb = 0.0
+        self.seconds_left = None
+
+    def load(self, run: str, metrics: Sequence[Mapping[str, Any]]) -> None:
+        """Fill the curves from a run on disk (``Run.metrics()``)."""
+        self._enter(run)
+        for row in metrics:
+            step = row.get("step")
+            if not isinstance(step, int | float):
+                continue
+            self.step = max(self.step, int(step))
+            loss = row.get("loss", row.get("figures", {}).get("loss"))
+            if isinstance(loss, int | float):
+                self.loss.add(float(step), float(loss))
+            dice = row.get("dice")
+            if isinstance(dice, int | float):
+                self.validation.add(float(step), float(dice))
+                self.dice = float(dice)
+
+    def _enter(self, run: str) -> None:
+        if run == self.run:
+            return
+        if self.run is not None:
+            self.loss.clear()
+            self.validation.clear()
+            self.dice, self.per_class, self.step = None, {}, 0
+        self.run = run

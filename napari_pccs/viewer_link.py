@@ -1,0 +1,425 @@
+"""The only module that touches the viewer's layers.
+
+It shows what the session holds and reports strokes back. Updates happen in place (``layer.data =
+new array``): zoom, contrast, selection and tool stay as the user left them. Every connection is
+kept in a list and undone in :meth:`ViewerLink.cleanup`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from napari_pccs import layer_looks
+from napari_pccs.project_layers import export_table
+from napari_pccs.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import napari
+    from napari.layers import Image, Labels, Layer, Shapes
+
+ANNOTATION = "Annotation"
+PREDICTION = "Prediction"
+UNCERTAINTY = "Uncertainty"
+IMAGE = "Image"
+REGION = "Suggested region"
+
+
+class ViewerLink:
+    """Layers of one viewer, fed by one session.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    session
+        The session to show.
+    on_layer
+        Called with every layer this link adds, to bind keys to it.
+    """
+
+    def __init__(
+        self,
+        viewer: napari.Viewer,
+        session: Session,
+        on_layer: Callable[[Layer], None] | None = None,
+    ) -> None:
+        self.viewer = viewer
+        self.session = session
+        self.map_name = "uncertainty"
+        self.annotation: Labels | None = None
+        self.prediction: Labels | None = None
+        self.uncertainty: Image | None = None
+        self.images: list[Image] = []
+        self.region: Shapes | None = None
+        self._on_layer = on_layer
+        self._busy = False
+        self._shown_shape: tuple[int, ...] | None = None
+        self._structure: tuple[int, bool] | None = None
+        self._auto_contrast: list[tuple[float, float]] = []
+        self._visible = {PREDICTION: True, UNCERTAINTY: True}
+        self._connections: list[tuple[Any, Callable[..., Any]]] = []
+        signals = session.signals
+        self._connect(signals.current_changed, self.show_item)
+        self._connect(signals.annotation_replaced, self.show_annotation)
+        self._connect(signals.prediction_changed, self.show_prediction)
+        self._connect(signals.classes_changed, self._recolor)
+        self._connect(signals.class_selected, self._select_class)
+        self._connect(signals.region_changed, self.show_region)
+        self._connect(viewer.layers.events.removed, self._on_removed)
+
+    # ------------------------------------------------------------- showing
+
+    def show_item(self) -> None:
+        """Put the session's current item on screen, or clear it."""
+        if self.session.current is None:
+            self._remove_all()
+            return
+        self._show_image()
+        self.show_annotation(fresh=True)
+        self.show_prediction()
+
+    def show_annotation(self, *, fresh: bool = False) -> None:
+        """Show the session's annotation; with ``fresh`` the undo history begins anew."""
+        if self.session.current is None:
+            return
+        array = self.session.annotation()
+        with self._quiet():
+            if self.annotation is None:
+                self.annotation = self._add_annotation(array)
+            else:
+                self.annotation.data = array
+            if fresh:
+                self._forget_history(self.annotation)
+
+    def show_prediction(self) -> None:
+        """Show the session's prediction and its uncertainty, or empty overlays when there is none."""
+        shape = self._shown_shape
+        if shape is None:
+            return
+        prediction = self.session.prediction
+        labels = prediction.labels if prediction else np.zeros(shape, np.uint8)
+        amount = getattr(prediction, self.map_name) if prediction else np.zeros(shape, np.float32)
+        with self._quiet():
+            if prediction is None and self.prediction is None and self.uncertainty is None:
+                return
+            if self.prediction is None:
+                self.prediction = self._add_prediction(labels)
+            else:
+                self.prediction.data = labels
+            if self.uncertainty is None:
+                self.uncertainty = self._add_uncertainty(amount)
+            else:
+                self.uncertainty.data = amount
+
+    def show_map(self, name: str) -> None:
+        """Show ``"uncertainty"`` or ``"disagreement"`` in the uncertainty layer."""
+        self.map_name = name
+        self.show_prediction()
+
+    def show_region(self, region: tuple[int, int, int, int] | None) -> None:
+        """Frame a region of the current item, or take the frame away."""
+        with self._quiet():
+            if self.region is not None:
+                self._remove(self.region)
+                self.region = None
+            if region is None:
+                return
+            row0, col0, row1, col1 = (float(v) - 0.5 for v in region)
+            box = np.array([[row0, col0], [row0, col1], [row1, col1], [row1, col0]])
+            self.region = self._added(
+                self.viewer.add_shapes(
+                    [box],
+                    shape_type="rectangle",
+                    name=REGION,
+                    edge_color="#ffd400",
+                    face_color="transparent",
+                    edge_width=max(1.0, min(self._shown_shape or (100,)) / 150),
+                )
+            )
+            self.region.editable = False
+            self._activate_annotation()
+
+    # ------------------------------------------------------------ overlays
+
+    def toggle(self, which: str) -> bool:
+        """Show or hide the :data:`PREDICTION` or :data:`UNCERTAINTY` overlay; whether it shows now."""
+        visible = not self.is_visible(which)
+        self.set_visible(which, visible)
+        return visible
+
+    def set_visible(self, which: str, visible: bool) -> None:
+        """Show or hide an overlay, also one that is not there yet."""
+        self._visible[which] = visible
+        layer = self._overlay(which)
+        if layer is not None:
+            layer.visible = visible
+
+    def is_visible(self, which: str) -> bool:
+        """Whether an overlay shows, or will when it comes."""
+        layer = self._overlay(which)
+        return bool(layer.visible) if layer is not None else self._visible[which]
+
+    def _overlay(self, which: str) -> Layer | None:
+        return self.prediction if which == PREDICTION else self.uncertainty
+
+    # -------------------------------------------------------------- images
+
+    def _show_image(self) -> None:
+        project, item = self.session.need_project(), self.session.need_item()
+        plane = project.image(item)
+        rgb = "S" in project.sources[item.stem].info.axes and plane.shape[-1] == 3
+        structure = (plane.shape[-1], rgb)
+        with self._quiet():
+            if structure != self._structure or len(self.images) != (1 if rgb else plane.shape[-1]):
+                for layer in self.images:
+                    self._remove(layer)
+                self.images = self._add_images(plane, rgb)
+                self._structure = structure
+            else:
+                self._update_images(plane, rgb)
+            shape = plane.shape[:2]
+            if shape != self._shown_shape:
+                self._fit_overlays(shape)
+                self.viewer.reset_view()
+            self._shown_shape = shape
+
+    def _add_images(self, plane: npt.NDArray[Any], rgb: bool) -> list[Image]:
+        self._auto_contrast = []
+        if rgb:
+            return [self._image_layer(plane, 0, name=IMAGE, rgb=True)]
+        many = plane.shape[-1] > 1
+        layers = []
+        for channel in range(plane.shape[-1]):
+            data = np.ascontiguousarray(plane[..., channel])
+            limits = layer_looks.contrast_limits(data)
+            self._auto_contrast.append(limits)
+            layers.append(
+                self._image_layer(
+                    data,
+                    channel,
+                    name=f"{IMAGE} {channel + 1}" if many else IMAGE,
+                    colormap=layer_looks.CHANNEL_COLORMAPS[channel % 6] if many else "gray",
+                    blending="additive" if channel else "translucent_no_depth",
+                    contrast_limits=limits,
+                )
+            )
+        return layers
+
+    def _image_layer(self, data: npt.NDArray[Any], position: int, **look: Any) -> Image:
+        layer: Image = self._added(self.viewer.add_image(data, **look))
+        self.viewer.layers.move(self.viewer.layers.index(layer), self._bottom() + position)
+        self._activate_annotation()
+        return layer
+
+    def _bottom(self) -> int:
+        """Where our images go: under our overlays, above layers that are not ours."""
+        layers = self.viewer.layers
+        ours = [o for o in (self.prediction, self.uncertainty, self.annotation) if o in layers]
+        return min((layers.index(o) for o in ours), default=len(layers) - 1)
+
+    def _update_images(self, plane: npt.NDArray[Any], rgb: bool) -> None:
+        if rgb:
+            self.images[0].data = plane
+            return
+        for channel, layer in enumerate(self.images):
+            data = np.ascontiguousarray(plane[..., channel])
+            ours = np.allclose(layer.contrast_limits, self._auto_contrast[channel])
+            layer.data = data
+            if ours:  # the user has not chosen limits: follow the image
+                limits = layer_looks.contrast_limits(data)
+                self._auto_contrast[channel] = limits
+                layer.contrast_limits_range = (
+                    min(limits[0], float(data.min())),
+                    max(limits[1], float(data.max())),
+                )
+                layer.contrast_limits = limits
+
+    def _fit_overlays(self, shape: tuple[int, ...]) -> None:
+        """Make the overlays the size of the new image before the view is fitted to all layers."""
+        if self.annotation is not None:
+            self.annotation.data = np.zeros(shape, np.uint8)
+        if self.prediction is not None:
+            self.prediction.data = np.zeros(shape, np.uint8)
+        if self.uncertainty is not None:
+            self.uncertainty.data = np.zeros(shape, np.float32)
+
+    # -------------------------------------------------------- other layers
+
+    def _add_annotation(self, array: npt.NDArray[np.uint8]) -> Labels:
+        classes = self.session.need_project().classes
+        layer: Labels = self._added(
+            self.viewer.add_labels(
+                array,
+                name=ANNOTATION,
+                opacity=0.75,
+                colormap=layer_looks.class_colormap(classes),
+                metadata=export_table(self.session.need_project()),
+            )
+        )
+        layer.brush_size = max(3, min(20, min(array.shape) // 40))
+        layer.selected_label = self.session.selected_class
+        layer.mode = "paint"
+        self._connect(layer.events.paint, self._on_paint)
+        self._connect(layer.events.set_data, self._on_paint)
+        self._connect(layer.events.selected_label, self._on_selected_label)
+        self.viewer.layers.selection.active = layer
+        return layer
+
+    def _add_prediction(self, labels: npt.NDArray[np.uint8]) -> Labels:
+        classes = self.session.need_project().classes
+        layer: Labels = self._added(
+            self.viewer.add_labels(
+                labels,
+                name=PREDICTION,
+                opacity=0.45,
+                visible=self._visible[PREDICTION],
+                colormap=layer_looks.class_colormap(classes, hide_first=True),
+                metadata=export_table(self.session.need_project()),
+            )
+        )
+        layer.editable = False
+        self._below_annotation(layer)
+        return layer
+
+    def _add_uncertainty(self, amount: npt.NDArray[np.float32]) -> Image:
+        layer: Image = self._added(
+            self.viewer.add_image(
+                amount,
+                name=UNCERTAINTY,
+                colormap=layer_looks.uncertainty_colormap(),
+                contrast_limits=(0.0, 1.0),
+                blending="translucent_no_depth",
+                visible=self._visible[UNCERTAINTY],
+            )
+        )
+        self._below_annotation(layer)
+        return layer
+
+    def _below_annotation(self, layer: Layer) -> None:
+        """Put a new overlay under the strokes, which stay the active layer."""
+        layers = self.viewer.layers
+        if self.annotation in layers:
+            layers.move(layers.index(layer), layers.index(self.annotation))
+        self._activate_annotation()
+
+    def _activate_annotation(self) -> None:
+        if self.annotation is not None and self.annotation in self.viewer.layers:
+            self.viewer.layers.selection.active = self.annotation
+
+    def _forget_history(self, layer: Labels) -> None:
+        """Empty the undo history: an undo must not replay strokes of another image.
+
+        napari empties it when a layer stops being editable; mode and label are put back.
+        """
+        mode, label = layer.mode, layer.selected_label
+        layer.editable = False
+        layer.editable = True
+        layer.mode, layer.selected_label = mode, label
+
+    def _recolor(self) -> None:
+        if self.session.project is None:
+            return
+        classes, table = self.session.project.classes, export_table(self.session.project)
+        with self._quiet():
+            if self.annotation is not None:
+                self.annotation.colormap = layer_looks.class_colormap(classes)
+                self.annotation.metadata = table
+            if self.prediction is not None:
+                self.prediction.colormap = layer_looks.class_colormap(classes, hide_first=True)
+                self.prediction.metadata = table
+
+    # ------------------------------------------------------ from the viewer
+
+    def _on_paint(self, event: Any = None) -> None:
+        if not self._busy and self.annotation is not None and self.session.current is not None:
+            self.session.touched(np.asarray(self.annotation.data))
+
+    def _on_selected_label(self, event: Any = None) -> None:
+        if self._busy or self.annotation is None or self.session.project is None:
+            return
+        value = int(self.annotation.selected_label)
+        known = {0, *(label.value for label in self.session.project.classes)}
+        if value in known:
+            if value != self.session.selected_class:
+                self.session.select_class(value)
+            return
+        with self._quiet():
+            self.annotation.selected_label = self.session.selected_class
+        self.session.say("info", f"There is no class {value}. Add one in the Annotate stage.")
+
+    def _select_class(self, value: int) -> None:
+        if self.annotation is None:
+            return
+        with self._quiet():
+            if value:
+                self.annotation.selected_label = value
+                if self.annotation.mode in ("erase", "pan_zoom"):
+                    self.annotation.mode = "paint"
+            else:
+                self.annotation.mode = "erase"
+        self._activate_annotation()
+
+    def _on_removed(self, event: Any) -> None:
+        if self._busy:
+            return
+        layer = event.value
+        if layer is self.annotation:
+            self.session.flush()
+            self.annotation = None
+            self.session.say("info", "The annotation is saved. Choose an image to bring its layer back.")
+        elif layer is self.prediction:
+            self.prediction = None
+        elif layer is self.uncertainty:
+            self.uncertainty = None
+        elif layer is self.region:
+            self.region = None
+        elif layer in self.images:
+            self.images.remove(layer)
+            self._structure = None
+
+    # ------------------------------------------------------------- plumbing
+
+    def _connect(self, signal: Any, slot: Callable[..., Any]) -> None:
+        signal.connect(slot)
+        self._connections.append((signal, slot))
+
+    def _added(self, layer: Any) -> Any:
+        if self._on_layer is not None:
+            self._on_layer(layer)
+        return layer
+
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Changes made inside are ours, not the user's."""
+        before, self._busy = self._busy, True
+        try:
+            yield
+        finally:
+            self._busy = before
+
+    def _remove(self, layer: Layer) -> None:
+        if layer in self.viewer.layers:
+            self.viewer.layers.remove(layer)
+
+    def _remove_all(self) -> None:
+        with self._quiet():
+            for layer in (self.annotation, self.prediction, self.uncertainty, self.region, *self.images):
+                if layer is not None:
+                    self._remove(layer)
+        self.annotation = self.prediction = self.uncertainty = self.region = None
+        self.images = []
+        self._shown_shape = self._structure = None
+
+    def cleanup(self) -> None:
+        """Undo every connection; the layers stay as they are."""
+        for signal, slot in reversed(self._connections):
+            with suppress(ValueError, RuntimeError):  # the layer, or the viewer, is gone already
+                signal.disconnect(slot)
+        self._connections.clear()

@@ -1,0 +1,164 @@
+"""The worker process as the session sees it: started when needed, ended when it only costs memory.
+
+Events arrive on the client's reader thread and wait in a queue until :meth:`WorkerRoom.pump` is
+called from the thread that owns the window. Device memory comes back only when a process ends,
+so a worker that has had nothing to do for a while is ended; the next command starts another.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from pccs.events import Command, Event, Ready
+from pccs.worker.client import WorkerClient
+
+LINGER = 90.0
+"""Seconds a worker may have nothing to do before it is ended."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The worker process is gone; ``expected`` when it was asked to go."""
+
+    status: int
+    sentence: str
+    expected: bool
+
+
+class WorkerRoom:
+    """Starts, feeds and ends the worker of one project.
+
+    Parameters
+    ----------
+    project
+        The project folder.
+    clock
+        Seconds that only grow, as :func:`time.monotonic` gives them.
+    on_start
+        Called after a worker has been started, with the function that sends it a command.
+    """
+
+    def __init__(
+        self,
+        project: Path,
+        clock: Callable[[], float],
+        on_start: Callable[[Callable[[Command], None]], None] | None = None,
+    ) -> None:
+        self._project = project
+        self._clock = clock
+        self._on_start = on_start
+        self._inbox: SimpleQueue[tuple[int, Event | Ended]] = SimpleQueue()
+        self._client: WorkerClient | None = None
+        self._generation = 0
+        self._leaving: set[int] = set()
+        self._enders: list[threading.Thread] = []
+        self._last_use = clock()
+        self.device = ""
+        self.crash = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether a worker is there and has not been asked to go."""
+        return self._client is not None and self._client.alive
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the worker, ``None`` when there is none."""
+        return self._client.pid if self._client is not None else None
+
+    def send(self, command: Command) -> None:
+        """Send ``command``, starting a worker when there is none.
+
+        Raises
+        ------
+        WorkerError
+            If the worker cannot be started.
+        """
+        self._last_use = self._clock()
+        if not self.alive:
+            self._start()
+        if self._client is not None:
+            self._client.send(command)
+
+    def tell(self, command: Command) -> None:
+        """Send ``command`` to a living worker; without one there is nobody to tell."""
+        if self.alive and self._client is not None:
+            self._client.send(command)
+
+    def warm_up(self) -> None:
+        """Start the worker ahead of its first command, so that training begins at once."""
+        self._last_use = self._clock()
+        if not self.alive:
+            self._start()
+
+    def pump(self) -> list[Event | Ended]:
+        """What has arrived since the last call, oldest first; never waits."""
+        arrived: list[Event | Ended] = []
+        while True:
+            try:
+                generation, event = self._inbox.get_nowait()
+            except Empty:
+                return arrived
+            if isinstance(event, Ended):
+                self._note_end(generation, event)
+            elif generation != self._generation:
+                continue
+            elif isinstance(event, Ready):
+                self.device, self.crash = event.device, ""
+            arrived.append(event)
+
+    def rest(self, busy: bool) -> None:
+        """End the worker when it is not ``busy`` and nobody has used it for :data:`LINGER` seconds."""
+        if busy:
+            self._last_use = self._clock()
+        elif self.alive and self._clock() - self._last_use > LINGER:
+            self._part_with_client()
+
+    def close(self, timeout: float = 5.0) -> None:
+        """End the worker and wait until it is gone (saving included), at most ``timeout`` seconds."""
+        self._part_with_client()
+        for thread in self._enders:
+            thread.join(timeout + 1.0)
+        self._enders.clear()
+
+    def _start(self) -> None:
+        self._generation += 1
+        generation = self._generation
+        client = WorkerClient(self._project)
+
+        def receive(event: Event) -> None:
+            self._inbox.put((generation, event))
+
+        def ended(status: int, sentence: str) -> None:
+            expected = generation in self._leaving
+            self._inbox.put((generation, Ended(status, sentence, expected)))
+
+        client.events.connect(receive)
+        client.ended.connect(ended)
+        self.crash = ""
+        client.start()
+        self._client = client
+        if self._on_start is not None:
+            self._on_start(client.send)
+
+    def _part_with_client(self) -> None:
+        client, self._client = self._client, None
+        if client is None:
+            return
+        self._leaving.add(self._generation)
+        ender = threading.Thread(target=client.shutdown, name="pccs-worker-ender", daemon=True)
+        ender.start()
+        self._enders = [thread for thread in self._enders if thread.is_alive()]
+        self._enders.append(ender)
+
+    def _note_end(self, generation: int, event: Ended) -> None:
+        if generation != self._generation:
+            return
+        self._client = None
+        self.device = ""
+        if not event.expected:
+            self.crash = event.sentence
