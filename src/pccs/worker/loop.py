@@ -14,6 +14,7 @@ from pccs import events as ev
 from pccs.errors import ModelError, PccsError
 from pccs.predict import Predictor
 from pccs.project import Project
+from pccs.suggest import suggest
 from pccs.worker import log
 from pccs.worker.begin import Wish, begin
 from pccs.worker.pipe import Inbox
@@ -24,6 +25,14 @@ from pccs.worker.watch import FairShare, Watchlist
 
 _IDLE_WAIT = 60.0
 """Seconds between two looks at the log's size while nothing happens."""
+_LOOK_AT = 100
+"""Items that a ranking looks at; of more, a sample."""
+_URGENT = (ev.Pause, ev.Stop, ev.Cancel, ev.Suggest, ev.Shutdown)
+"""Commands that do not wait for a ranking to end."""
+
+
+class _OvertakenError(Exception):
+    """A command came that makes the answer unwanted."""
 
 
 class Worker:
@@ -47,6 +56,7 @@ class Worker:
         self._segment: SegmentTask | None = None
         self._watch = Watchlist()
         self._asked: deque[str] = deque()
+        self._pending: deque[ev.Command | None] = deque()
         self._share = FairShare()
         self._predictor: Predictor | None = None
         self._ending = False
@@ -67,12 +77,15 @@ class Worker:
     def _commands(self) -> Iterator[ev.Command | None]:
         """What is waiting; when there is nothing to do, wait for the next."""
         while not self._ending:
+            if self._pending:
+                yield self._pending.popleft()
+                continue
             try:
                 yield self.inbox.get_nowait() if self._busy() else self.inbox.get(timeout=_IDLE_WAIT)
             except Empty:
                 log.trim(log.log_path(self.project.path))
                 return
-            if self.inbox.empty():
+            if self.inbox.empty() and not self._pending:
                 return
 
     def _busy(self) -> bool:
@@ -149,16 +162,32 @@ class Worker:
                 session.predictor = session.trainer.predictor()
 
     def _suggest(self, command: ev.Suggest) -> None:
-        from pccs.suggest import suggest
-
         try:
             predictor: Predictor | None = self._model()
         except ModelError:
-            predictor = None  # the strategies know what to do before anything is trained
-        found = suggest(
-            self.project, predictor, count=command.count, strategy=command.strategy, skip=command.skip
-        )
-        self.emit(ev.Suggested(command.strategy, tuple(found)))
+            predictor = None  # there are strategies for before anything is trained
+        try:
+            used, found = suggest(
+                self.project,
+                predictor,
+                count=command.count,
+                strategy=command.strategy,
+                skip=command.skip,
+                limit=_LOOK_AT,
+                progress=self._ranking,
+            )
+        except _OvertakenError:
+            return
+        self.emit(ev.Suggested(used, tuple(found)))
+
+    def _ranking(self, done: int, total: int) -> None:
+        """Tell how far ranking has come; a command that ends things does not wait for it."""
+        self.emit(ev.Progressed("suggest", done, total))
+        with contextlib.suppress(Empty):
+            while True:
+                self._pending.append(self.inbox.get_nowait())
+        if any(c is None or isinstance(c, _URGENT) for c in self._pending):
+            raise _OvertakenError
 
     # ----------------------------------------------------------------- work
 

@@ -1,0 +1,98 @@
+"""Options and habits that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pccs.errors import ConfigError, ProjectError
+from pccs.labels import LabelClass, classes_from_table
+from pccs.project import Project
+
+FORMATS_HELP = "tiff (default), png, npy, nifti, ome-zarr or coco"
+
+
+def add_project(parser: argparse.ArgumentParser) -> None:
+    """The positional PROJECT."""
+    parser.add_argument("project", metavar="PROJECT", type=Path, help="the project folder, NAME.pccs")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """``--device``."""
+    parser.add_argument(
+        "--device", default="auto", metavar="auto|cpu|cuda[:K]|mps", help="where to compute (auto)"
+    )
+
+
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """``-o OUT`` and ``--format``."""
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--format", default="tiff", metavar="NAME", help=FORMATS_HELP)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, for argparse."""
+    value = int(text) if text.isdecimal() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return value
+
+
+def seconds(text: str) -> float:
+    """A positive number of seconds, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number of seconds")
+    return value
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Project]:
+    """The project at ``path``, open for reading: it may be open in napari at the same time."""
+    with Project.open(path, write=False) as project:
+        if not project.items:
+            raise ProjectError("it holds no image", path=path, remedy="Make one with 'pccs new'")
+        yield project
+
+
+def read_classes(path: Path) -> tuple[LabelClass, ...]:
+    """Classes from a JSON file ``{"0": "background", "1": "lesion", …}`` (mask value → name).
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, or is not such a table.
+    """
+    example = '{"0": "background", "1": "lesion"}'
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError("there is no such file", path=path, allowed=f"a file such as {example}") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"it is no JSON ({error})", path=path, allowed=f"such as {example}") from error
+    return classes_from_table(_checked_table(table, path, example))
+
+
+def _checked_table(table: Any, path: Path, example: str) -> dict[int, str]:
+    if not isinstance(table, dict) or not table:
+        raise ConfigError("it is no table of classes", path=path, allowed=f"such as {example}")
+    names: dict[int, str] = {}
+    for key, name in table.items():
+        if not (key.strip().isdecimal() and int(key) < 2**32):
+            raise ConfigError(
+                f"the mask value {key!r} is no whole number", path=path, allowed=f"such as {example}"
+            )
+        if not isinstance(name, str) or not name.strip():
+            raise ConfigError(f"the name of class {key} is {name!r}", path=path, allowed=f"such as {example}")
+        if int(key) in names:
+            raise ConfigError(f"the mask value {int(key)} is there twice", path=path)
+        names[int(key)] = name.strip()
+    return names

@@ -1,0 +1,179 @@
+"""Train a project's network, or go on where it stopped.
+
+The newest run goes on unless --fresh, or another preset, seed or setting asks for a new one.
+Ctrl-C stops and keeps what was learned. The last line is the run's folder."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from pccs import events as ev
+from pccs.cli.options import add_device, add_project, positive, reading, seconds
+from pccs.cli.progress import Progress, duration
+from pccs.config import PRESETS, preset, setting_names
+from pccs.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pccs.worker.training import Session
+
+NAME, SUMMARY = "train", "train, or go on training"
+STEPS = 1000
+"""Steps when neither ``--steps`` nor ``--seconds`` is given."""
+
+
+def _columns(names: Sequence[str], width: int = 34) -> str:
+    rows = [names[k : k + 3] for k in range(0, len(names), 3)]
+    return "\n".join("  " + "".join(n.ljust(width) for n in row).rstrip() for row in rows)
+
+
+EPILOG = f"""\
+settings for --set, with the values of preset 'pccs' unless another is named:
+{_columns([n for n in setting_names() if n not in ("preset", "seed")])}
+
+examples:
+  pccs train cells.pccs --steps 500
+  pccs train cells.pccs --preset supervised --seed 1 --set data.crop=96 --set optim.rate=0.0005"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``pccs train``."""
+    add_project(parser)
+    parser.add_argument("--preset", metavar="NAME", help=f"{', '.join(PRESETS)} (as before, at first pccs)")
+    bound = parser.add_mutually_exclusive_group()
+    bound.add_argument("--steps", type=positive, metavar="N", help=f"N more steps ({STEPS})")
+    bound.add_argument("--seconds", type=seconds, metavar="S", help="S more seconds")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="start of all random numbers (as before, at first 0)"
+    )
+    add_device(parser)
+    parser.add_argument("--fresh", action="store_true", help="begin a new run")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="set",
+        help="change a setting; repeatable",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train in this process."""
+    overrides = parse_settings(options.set)
+    preset(options.preset or "pccs", overrides, seed=options.seed or 0)  # a slip is told before torch loads
+    steps = STEPS if options.steps is None and options.seconds is None else options.steps
+    with reading(options.project) as project, project.worker_lock(), _stop_flag() as stopped:
+        from pccs.worker.begin import Wish, begin
+        from pccs.worker.training import Session
+
+        wish = Wish(options.preset, overrides, options.seed, options.fresh)
+        trainer, sentence = begin(project, wish, device=options.device)
+        bound = f"{steps} more steps" if steps else f"{duration(options.seconds)} more"
+        print(f"{sentence} Training for {bound} on {_device(trainer.device)}.", flush=True)
+        with Progress() as progress:
+            teller = Teller(progress)
+            session = Session(trainer, ev.Train(steps=steps, seconds=options.seconds), teller)
+            teller.session = session
+            while not session.complete and not stopped:
+                session.step()
+            progress.tell("Saving.")
+            session.trainer.save()
+        session.trainer.run.set_status("kept")
+    print(_summary(session, interrupted=bool(stopped)))
+    print(session.trainer.run.path)
+    return 0
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
+    """``["data.crop=96"]`` as a table.
+
+    Raises
+    ------
+    ConfigError
+        If a pair has no ``=``.
+    """
+    table = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(
+                f"--set {pair!r} is no setting", allowed="--set KEY=VALUE, e.g. --set data.crop=96"
+            )
+        table[key.strip()] = value.strip()
+    return table
+
+
+class Teller:
+    """Turns the session's events into one line of progress, and sentences."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.session: Session | None = None
+        self._progress = progress
+        self._quality = ""
+
+    def __call__(self, event: ev.Event) -> None:
+        """Tell one event."""
+        if isinstance(event, ev.Noticed):
+            self._progress.note(event.message)
+        elif isinstance(event, ev.Validated) and event.dice is not None:
+            self._quality = f", held-out Dice {event.dice:.3f}"
+        elif isinstance(event, ev.Stepped):
+            self._progress.tell(self._line(event))
+
+    def _line(self, event: ev.Stepped) -> str:
+        loss = f", loss {event.figures['loss']:.3f}" if "loss" in event.figures else ""
+        left = f", {duration(event.seconds_left)} left" if event.seconds_left is not None else ""
+        state = self.session.trainer.state_line() if self.session else ""
+        speed = f"{event.steps_per_second:.1f} steps/s"
+        return f"Step {event.step}{loss}{self._quality}, {speed}{left} · {state}"
+
+
+class _Flag:
+    """True once a signal has come."""
+
+    def __init__(self) -> None:
+        self.set = False
+
+    def __bool__(self) -> bool:
+        return self.set
+
+    def raise_it(self, number: int, frame: FrameType | None) -> None:
+        """Signal handler. A second signal changes nothing: saving must not be cut short."""
+        self.set = True
+        print("\nStopping after this step, and saving.", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _stop_flag() -> Iterator[_Flag]:
+    """Ctrl-C and SIGTERM raise a flag instead of an exception."""
+    flag = _Flag()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, flag.raise_it) for number in numbers]
+    try:
+        yield flag
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _device(device: object) -> str:
+    from torch import device as torch_device
+
+    from pccs.nets.runtime import describe_device
+
+    assert isinstance(device, torch_device)
+    return describe_device(device)
+
+
+def _summary(session: Session, *, interrupted: bool) -> str:
+    trainer = session.trainer
+    found = trainer.last_validation
+    quality = f"; held-out Dice {found.dice:.3f}" if found and found.dice is not None else ""
+    how = "Interrupted; what was learned is kept" if interrupted else "Done"
+    return f"{how}: step {trainer.step_count} after {duration(trainer.seconds)} of training{quality}."
