@@ -41,7 +41,8 @@ class ArrayReader:
 
 
 def _only_array(path: Path) -> NDArray[Any]:
-    with np.load(path, allow_pickle=False) as archive:
+    # Our own handle: numpy leaves its own open when the archive is damaged.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         names = list(archive.files)
         if len(names) != 1:
             raise ImageError(

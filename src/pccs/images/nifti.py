@@ -35,8 +35,8 @@ class NiftiReader:
         stored = header.get_data_dtype()
         check_dtype(stored, path)
         _check_claim(image, stored, path)
-        slope, inter = header.get_slope_inter()
-        scaled = (slope not in (None, 1.0)) or (inter not in (None, 0.0))
+        # The proxy's, not the header's: nibabel clears the latter on loading.
+        scaled = (image.dataobj.slope, image.dataobj.inter) != (1.0, 0.0)
         self.dtype = np.dtype(np.float32) if scaled else native_dtype(stored)
         zooms = [float(z) for z in header.get_zooms()]
         self.axes = _letters(zooms[:3])[: len(self.shape)] + ("T" if len(self.shape) == 4 else "")

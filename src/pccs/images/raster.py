@@ -74,8 +74,16 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
         # Pillow warns of large pictures (we check the size ourselves), odd metadata and palettes.
         warnings.simplefilter("ignore")
-        with Image.open(path) as picture:
-            yield picture
+        try:
+            with Image.open(path) as picture:
+                yield picture
+        except Image.DecompressionBombError as error:
+            raise ImageError(
+                "the picture claims more pixels than can be decoded at once",
+                path=path,
+                allowed=f"up to {(Image.MAX_IMAGE_PIXELS or 0) // 500_000} million pixels in such a file",
+                remedy="Check that the file is intact, or convert it to TIFF",
+            ) from error
 
 
 def _sixteen_bits(path: Path) -> tuple[int, np.dtype[Any]] | None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -26,7 +30,10 @@ class TiffReader:
         self._path = path
         self._file = tifffile.TiffFile(path)
         try:
-            self._read_header(path)
+            with _complaints() as complaints:
+                self._read_header(path)
+            if any("invalid page offset" in text for text in complaints):
+                raise _truncated(path)
         except BaseException:
             self._file.close()
             raise
@@ -97,15 +104,36 @@ def _check_whole(series: Any, path: Path) -> None:
     ends = [
         o + n for p in pages if p is not None for o, n in zip(p.dataoffsets, p.databytecounts, strict=False)
     ]
+    if series.dataoffset is not None:
+        ends.append(series.dataoffset + series.nbytes)
     if ends and max(ends) > size:
-        raise ImageError(
-            "the file ends before its image does", path=path, remedy="Copy it again; it is truncated"
-        )
-    if series.dataoffset is not None and series.dataoffset + series.nbytes > size:
-        raise ImageError(
-            "the file ends before its image does", path=path, remedy="Copy it again; it is truncated"
-        )
+        raise _truncated(path)
     check_memory(page.nbytes, path)
+
+
+def _truncated(path: Path) -> ImageError:
+    return ImageError(
+        "the file ends before its image does", path=path, remedy="Copy it again; it is truncated"
+    )
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What tifffile logs in this thread: of a missing page it only complains there, and goes on."""
+    texts: list[str] = []
+    thread = threading.get_ident()
+
+    def keep(record: logging.LogRecord) -> bool:
+        if record.thread == thread:
+            texts.append(record.getMessage())
+        return record.thread != thread
+
+    logger = tifffile.logger()
+    logger.addFilter(keep)
+    try:
+        yield texts
+    finally:
+        logger.removeFilter(keep)
 
 
 def _per_axis(axes: str, steps: dict[str, float]) -> tuple[float | None, ...]:
