@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from pccs.method.numeric import NEGLIGIBLE, SHORTEST, full, full_precision, one_hot, segment_sums, unit
+from pccs.method.numeric import NEGLIGIBLE, full, full_precision, lengths, one_hot, segment_sums, unit
 from pccs.method.prototypes import LevelPrototypes
 from pccs.method.sinkhorn import column_potentials
 from pccs.method.spread import mean_cosine, spread
@@ -97,8 +97,7 @@ class PrototypeMemory(nn.Module):
             # A copy, so that the memory may move between this forward pass and its backward pass.
             products = self.bank.flatten(0, 1).to(z.dtype, copy=True) @ z.flatten(2)
             # The length divides the products: that reads the features, it does not write them again.
-            length = torch.linalg.vector_norm(z, dim=1).clamp_min(SHORTEST).flatten(1)
-            cosines: Tensor = products / (length.unsqueeze(1) * temperature)
+            cosines: Tensor = products / (lengths(z).flatten(1).unsqueeze(1) * temperature)
         return cosines.reshape(z.shape[0], -1, z.shape[2], z.shape[3])
 
     def class_probabilities(self, z: Tensor, temperature: float = 0.05) -> Tensor:
@@ -135,14 +134,16 @@ class PrototypeMemory(nn.Module):
             ``class * K + k``, or ``UNASSIGNED``.
         """
         C, K = self.num_classes, self.prototypes
-        cosines = self.logits(z, 1.0).permute(0, 2, 3, 1).reshape(-1, C, K)
+        cosines = self.logits(z, 1.0).transpose(0, 1).reshape(C, K, -1)
         usable = (confident & (labels >= 0) & (labels < C)).flatten()
         label = torch.where(usable, labels.flatten(), 0)
         stride = _stride(len(label), labels.shape[-1])
         sample = one_hot(label[::stride].unsqueeze(0), C, torch.bool)[0] & usable[::stride]
-        balance = column_potentials(cosines[::stride].transpose(0, 1), epsilon=EPSILON, mask=sample)
-        own = cosines.gather(1, label.view(-1, 1, 1).expand(-1, 1, K)).squeeze(1)
-        k = (own / EPSILON + balance.squeeze(1)[label]).argmax(-1)
+        # Pixels last in memory: every reduction below then runs along or across them at full speed.
+        rows = cosines[..., ::stride].contiguous().transpose(1, 2)
+        balance = column_potentials(rows, epsilon=EPSILON, mask=sample).transpose(1, 2)
+        own = (cosines / EPSILON + balance).gather(0, label.expand(1, K, -1)).squeeze(0)
+        k = own.argmax(0)
         return torch.where(usable, label * K + k, UNASSIGNED).view(labels.shape)
 
     @torch.no_grad()
@@ -231,8 +232,7 @@ class PrototypeMemory(nn.Module):
         chosen = agreeing | (agreed == 0)[slot].view_as(agreeing)
         with full_precision(z):
             z = full(z)
-            length = torch.linalg.vector_norm(z, dim=1).clamp_min(SHORTEST)
-            sums = segment_sums(z, assignment, size, chosen / length).sum(0)
+            sums = segment_sums(z, assignment, size, chosen / lengths(z)).sum(0)
         return unit(sums).to(self.bank.dtype), everyone[:size]
 
     def _move(self, targets: Tensor, found: Tensor, keep: Tensor) -> None:

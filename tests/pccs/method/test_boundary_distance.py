@@ -30,7 +30,7 @@ def per_class_distance(labels: np.ndarray) -> np.ndarray:
 
 
 @given(LABELS)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_equals_one_transform_per_class(labels: np.ndarray) -> None:
     ours = boundary_distance(torch.from_numpy(labels)).numpy()
     np.testing.assert_allclose(ours, per_class_distance(labels), rtol=1e-6)

@@ -11,12 +11,12 @@ from pccs.method import sinkhorn
 
 
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(0, 10**6))
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=30)
 def test_marginals(rows: int, K: int, seed: int) -> None:
     g = torch.Generator().manual_seed(seed)
     scores = 2 * torch.rand(3, rows, K, generator=g, dtype=torch.float64) - 1
     mask = torch.rand(3, rows, generator=g) < 0.7
-    Q = sinkhorn(scores, epsilon=0.2, iterations=800, mask=mask)
+    Q = sinkhorn(scores, epsilon=0.2, iterations=300, mask=mask)
     torch.testing.assert_close(Q.sum(-1), mask.double())
     share = (mask.sum(-1, keepdim=True) / K).double().expand(-1, K)
     torch.testing.assert_close(Q.sum(-2), share, atol=0.02 * rows, rtol=0)
