@@ -10,13 +10,14 @@ from pccs.suggest import strategies
 from pccs.suggest.base import Strategy
 
 
-def _found() -> dict[str, Strategy]:
+def find_strategies() -> dict[str, Strategy]:
+    """Name → strategy, for every module of ``pccs.suggest.strategies``."""
     modules = (import_module(f"{strategies.__name__}.{m.name}") for m in iter_modules(strategies.__path__))
     found: list[Strategy] = [module.STRATEGY for module in modules]
     return {strategy.name: strategy for strategy in found}
 
 
-STRATEGIES: dict[str, Strategy] = _found()
+STRATEGIES: dict[str, Strategy] = find_strategies()
 """Name → strategy, in alphabetical order of their files."""
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pccs.errors import ConfigError, ModelError
-from pccs.suggest import STRATEGIES, Candidate, Pool
+from pccs.suggest import STRATEGIES, Candidate, Pool, registry, strategies
 from pccs.suggest.registry import choose
 
 NAMES = ["background", "cell", "nucleus"]
@@ -182,3 +183,20 @@ def test_every_strategy_can_be_shown_in_a_menu() -> None:
         assert strategy.name == name
         assert strategy.title
         assert len(strategy.summary) > 20
+
+
+def test_a_new_strategy_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "alphabet.py").write_text(
+        "from pccs.events import Suggestion\n"
+        "class Alphabet:\n"
+        "    name, title, summary = 'alphabet', 'By name', 'The first name of the alphabet'\n"
+        "    needs_model = needs_embedding = False\n"
+        "    def rank(self, pool, rng, count):\n"
+        "        names = sorted(c.item for c in pool.candidates)[:count]\n"
+        "        return [Suggestion(n, 1 - k / count, f'Number {k} by name') for k, n in enumerate(names)]\n"
+        "STRATEGY = Alphabet()\n"
+    )
+    monkeypatch.setattr(strategies, "__path__", [*strategies.__path__, str(tmp_path)])
+    found = registry.find_strategies()
+    assert set(found) == {*STRATEGIES, "alphabet"}
+    assert found["alphabet"].rank(pool(many()), np.random.default_rng(0), 1)[0].item == "i0"
