@@ -89,7 +89,7 @@ class Desk:
         return [
             layer
             for layer in self.viewer.layers
-            if isinstance(layer, Image) and not layer.multiscale and not any(layer is one for one in ours)
+            if isinstance(layer, Image) and not layer.multiscale and layer not in ours
         ]
 
     def use_layers(self) -> None:

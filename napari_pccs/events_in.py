@@ -109,7 +109,7 @@ class EventSink:
 
     def _ended(self, event: Ended) -> None:
         session = self._session
-        was_training, was_segmenting = session.training.active, session.segmenting
+        was_segmenting = session.segmenting
         session.training.lost()
         session.suggestions.asked = False
         session.segmenting = False
@@ -119,5 +119,4 @@ class EventSink:
         if was_segmenting:
             session.signals.finished.emit(Finished("segment", "failed", event.sentence))
         if not event.expected:
-            lost = "Training stopped." if was_training else "Nothing was training."
-            session.say("warning", f"{event.sentence} {lost} Your strokes are safe.")
+            session.say("warning", event.sentence)

@@ -22,10 +22,10 @@ FORMATS: dict[str, tuple[str, str]] = {
 
 CONTENTS: dict[str, str] = {
     "masks": "Masks",
-    "annotations": "My annotations only",
+    "annotations": "My annotations",
     "uncertainty": "Uncertainty",
     "probabilities": "Probabilities",
-    "measurements": "Table of objects (CSV)",
+    "measurements": "Objects (CSV)",
     "model": "The model",
 }
 

@@ -49,7 +49,7 @@ def uncertainty_colormap() -> Colormap:
     levels = np.linspace(0, 1, 33)
     colors = np.empty((levels.size, 4))
     colors[:, :3] = UNCERTAINTY_TINT
-    colors[:, 3] = 0.85 * levels**1.2
+    colors[:, 3] = 0.65 * levels**1.5
     return Colormap(colors, name="pccs uncertainty", display_name="PCCS uncertainty", controls=levels)
 
 

@@ -105,6 +105,7 @@ class PccsPanel(QWidget):
         splitter.addWidget(self.items)
         splitter.setStretchFactor(0, 3)
         splitter.setStretchFactor(1, 2)
+        splitter.setSizes([440, 240])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(ui.SPACE, ui.SPACE, ui.SPACE, ui.SPACE)
         layout.setSpacing(ui.SPACE)
@@ -256,9 +257,14 @@ class PccsPanel(QWidget):
 
 def open_panel(viewer: napari.Viewer) -> PccsPanel:
     """The panel of this viewer, docked on the right if it is not there yet."""
-    docked = viewer.window.dock_widgets.get(TITLE)
-    if isinstance(docked, PccsPanel):
-        return docked
+    for panel in _panels:
+        if _unwrapped(panel.viewer) is _unwrapped(viewer):
+            return panel
     panel = PccsPanel(viewer)
     viewer.window.add_dock_widget(panel, name=TITLE, area="right", add_vertical_stretch=False)
     return panel
+
+
+def _unwrapped(viewer: napari.Viewer) -> Any:
+    """The viewer itself: napari hands plugins a proxy, and each time another one."""
+    return getattr(viewer, "__wrapped__", viewer)

@@ -37,11 +37,14 @@ class Session:
     ----------
     clock
         Seconds that only grow; tests pass their own.
+    eager
+        Start the worker with the first stroke, so that it is ready when Train is pressed.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, eager: bool = True) -> None:
         self.signals = SessionSignals()
         self.clock = clock
+        self._eager = eager
         self.project: Project | None = None
         self.worker: WorkerRoom | None = None
         self.training = TrainingFacts()
@@ -78,13 +81,13 @@ class Session:
         self.adopt(project)
         return project
 
-    def close(self, timeout: float = 5.0) -> None:
+    def close(self) -> None:
         """Save, end the worker, close the project. Safe to call twice."""
         if self.project is None:
             return
         self.flush()
         if self.worker is not None:
-            self.worker.close(timeout)
+            self.worker.close()
         if self.current is not None and self.project.settings.get("current") != self.current.name:
             self.project.set_setting("current", self.current.name)
         self.project.close()
@@ -458,7 +461,7 @@ class Session:
             self.say("warning", str(error))
 
     def _warm_up(self) -> None:
-        if self.worker is None or self.worker.alive or self.worker.crash:
+        if not self._eager or self.worker is None or self.worker.alive or self.worker.crash:
             return
         try:
             self.worker.warm_up()

@@ -114,6 +114,14 @@ def column(*widgets: QWidget, margin: int = 0) -> QWidget:
     return box
 
 
+def stage_layout(stage: QWidget) -> QVBoxLayout:
+    """The layout of a stage: room at the right for a scroll bar, none at the left."""
+    layout = QVBoxLayout(stage)
+    layout.setContentsMargins(0, SPACE, SPACE, 0)
+    layout.setSpacing(SPACE)
+    return layout
+
+
 def line() -> QFrame:
     """A thin line between groups."""
     frame = QFrame()

@@ -69,6 +69,7 @@ class ViewerLink:
         self._connect(signals.current_changed, self.show_item)
         self._connect(signals.annotation_replaced, self.show_annotation)
         self._connect(signals.prediction_changed, self.show_prediction)
+        self._connect(signals.training_changed, self._prepare_overlays)
         self._connect(signals.classes_changed, self._recolor)
         self._connect(signals.class_selected, self._select_class)
         self._connect(signals.region_changed, self.show_region)
@@ -107,7 +108,7 @@ class ViewerLink:
         labels = prediction.labels if prediction else np.zeros(shape, np.uint8)
         amount = getattr(prediction, self.map_name) if prediction else np.zeros(shape, np.float32)
         with self._quiet():
-            if prediction is None and self.prediction is None and self.uncertainty is None:
+            if prediction is None and not self.session.training.active and not self._has_overlays():
                 return
             if self.prediction is None:
                 self.prediction = self._add_prediction(labels)
@@ -117,6 +118,14 @@ class ViewerLink:
                 self.uncertainty = self._add_uncertainty(amount)
             else:
                 self.uncertainty.data = amount
+
+    def _has_overlays(self) -> bool:
+        return self.prediction is not None or self.uncertainty is not None
+
+    def _prepare_overlays(self) -> None:
+        """Make the overlays while the worker prepares: making layers is slow, filling them is not."""
+        if self.session.training.active and self.session.prediction is None and not self._has_overlays():
+            self.show_prediction()
 
     def show_map(self, name: str) -> None:
         """Show ``"uncertainty"`` or ``"disagreement"`` in the uncertainty layer."""
@@ -258,7 +267,7 @@ class ViewerLink:
             self.viewer.add_labels(
                 array,
                 name=ANNOTATION,
-                opacity=0.75,
+                opacity=0.7,
                 colormap=layer_looks.class_colormap(classes),
                 metadata=export_table(self.session.need_project()),
             )
@@ -278,7 +287,7 @@ class ViewerLink:
             self.viewer.add_labels(
                 labels,
                 name=PREDICTION,
-                opacity=0.45,
+                opacity=0.4,
                 visible=self._visible[PREDICTION],
                 colormap=layer_looks.class_colormap(classes, hide_first=True),
                 metadata=export_table(self.session.need_project()),
@@ -369,16 +378,17 @@ class ViewerLink:
     def _on_removed(self, event: Any) -> None:
         if self._busy:
             return
-        layer = event.value
-        if layer is self.annotation:
+        layer = event.value  # compared by ==: what a plugin's viewer gives out are proxies
+        if layer == self.annotation:
             self.session.flush()
             self.annotation = None
-            self.session.say("info", "The annotation is saved. Choose an image to bring its layer back.")
-        elif layer is self.prediction:
+            if self.session.current is not None:
+                self.session.signals.item_changed.emit(self.session.current.name)
+        elif layer == self.prediction:
             self.prediction = None
-        elif layer is self.uncertainty:
+        elif layer == self.uncertainty:
             self.uncertainty = None
-        elif layer is self.region:
+        elif layer == self.region:
             self.region = None
         elif layer in self.images:
             self.images.remove(layer)

@@ -18,6 +18,10 @@ from pccs.worker.client import WorkerClient
 
 LINGER = 90.0
 """Seconds a worker may have nothing to do before it is ended."""
+SAVE_TIME = 5.0
+"""Seconds a worker that listens has for saving before it is terminated."""
+UNREADY_TIME = 0.05
+"""The same for one that does not listen yet, and so has nothing to save."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +122,11 @@ class WorkerRoom:
         elif self.alive and self._clock() - self._last_use > LINGER:
             self._part_with_client()
 
-    def close(self, timeout: float = 5.0) -> None:
-        """End the worker and wait until it is gone (saving included), at most ``timeout`` seconds."""
+    def close(self) -> None:
+        """End the worker and wait until it is gone, saving included."""
         self._part_with_client()
         for thread in self._enders:
-            thread.join(timeout + 1.0)
+            thread.join()
         self._enders.clear()
 
     def _start(self) -> None:
@@ -150,8 +154,12 @@ class WorkerRoom:
         if client is None:
             return
         self._leaving.add(self._generation)
-        ender = threading.Thread(target=client.shutdown, name="pccs-worker-ender", daemon=True)
+        patience = SAVE_TIME if self.device else UNREADY_TIME
+        ender = threading.Thread(
+            target=client.shutdown, args=(patience,), name="pccs-worker-ender", daemon=True
+        )
         ender.start()
+        self.device = ""
         self._enders = [thread for thread in self._enders if thread.is_alive()]
         self._enders.append(ender)
 

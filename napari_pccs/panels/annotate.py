@@ -11,13 +11,12 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QTableWidget,
     QTableWidgetItem,
-    QVBoxLayout,
     QWidget,
 )
 
 from napari_pccs import dialogs
 from napari_pccs.desk import Desk
-from napari_pccs.ui import button, line, reported, row, swatch, text
+from napari_pccs.ui import button, line, reported, row, stage_layout, swatch, text
 from napari_pccs.viewer_link import PREDICTION, UNCERTAINTY
 
 ROW_HEIGHT = 26
@@ -36,7 +35,7 @@ class AnnotateStage(QWidget):
         self.add = button("Add class", self._add)
         self.color = button("Colour…", self._recolor)
         self.delete = button("Delete…", self._delete)
-        self.complete = QCheckBox("Complete: unpainted pixels are background  (D)")
+        self.complete = QCheckBox("Complete: the rest is background  (D)")
         self.complete.setToolTip(
             "Partial (the default): pixels you have not painted are unknown and teach nothing.\n"
             "Complete: you have painted every object, and everything else is background."
@@ -58,7 +57,7 @@ class AnnotateStage(QWidget):
             "Disagreement: how far student and teacher are apart."
         )
         self.map.currentIndexChanged.connect(lambda _: desk.link.show_map(self.map.currentData()))
-        layout = QVBoxLayout(self)
+        layout = stage_layout(self)
         for widget in (
             self.hint,
             self.table,
@@ -124,6 +123,8 @@ class AnnotateStage(QWidget):
         self.accept.setText("Take the acceptance back  (A)" if facts.accepted else "Accept prediction  (A)")
 
     def _next_thing(self, state: str) -> str:
+        if self._desk.link.annotation is None:
+            return "The Annotation layer was removed; what you painted is saved. Press Next to bring it back."
         if state == "accepted":
             return "Accepted: this image is finished. Go on with the next (N)."
         missing = self._desk.actions.why_not_train()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from qtpy.QtCore import QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QWidget
 
 from napari_pccs import dialogs
 from napari_pccs.desk import Desk
 from napari_pccs.export_job import CONTENTS, FORMATS, ExportJob
-from napari_pccs.ui import button, reported, row, text
+from napari_pccs.ui import button, reported, row, stage_layout, text
 
 PREVIEW = 3
 
@@ -45,7 +45,7 @@ class ExportStage(QWidget):
         self.cancel = button("Cancel", self._cancel)
         self.status = text("")
         self.show_folder = button("Open folder", self._open)
-        layout = QVBoxLayout(self)
+        layout = stage_layout(self)
         for widget in (
             self.hint,
             self.format,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
-from qtpy.QtWidgets import QComboBox, QListView, QVBoxLayout, QWidget
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt
+from qtpy.QtWidgets import QComboBox, QListView, QWidget
 
 from napari_pccs import dialogs, ui
 from napari_pccs.desk import Desk
-from napari_pccs.ui import button, reported, row, text
+from napari_pccs.ui import button, reported, row, stage_layout, text
 from pccs.images import SourceInfo
 
 AXES_CHOICES = (
@@ -56,6 +56,8 @@ class SourcesModel(QAbstractListModel):
         source = project.sources[self.stems[index.row()]]
         if role == Qt.ItemDataRole.DisplayRole:
             return f"{source.stem}  ·  {source.info.describe()}"
+        if role == Qt.ItemDataRole.SizeHintRole:
+            return QSize(80, 22)
         if role == Qt.ItemDataRole.ToolTipRole:
             return str(source.info.path)
         return None
@@ -84,7 +86,8 @@ class ImagesStage(QWidget):
         self.list.setModel(self.model)
         self.list.setUniformItemSizes(True)
         self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
-        self.list.setMinimumHeight(90)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setFixedHeight(112)
         self.list.selectionModel().currentChanged.connect(lambda *_: self._show_source())
         self.about = text("", "quiet")
         self.axes = QComboBox()
@@ -106,7 +109,7 @@ class ImagesStage(QWidget):
             row(text("Axes"), self.axes, self.apply_axes),
             row(self.masks, self.relink, self.remove),
         ]
-        layout = QVBoxLayout(self)
+        layout = stage_layout(self)
         for widget in (
             self._hint,
             row(self.files, self.folder),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QProgressBar, QWidget
 
 from napari_pccs.desk import Desk
 from napari_pccs.panels.train import duration
-from napari_pccs.ui import button, line, reported, row, text
+from napari_pccs.ui import button, line, reported, row, stage_layout, text
 from pccs.events import Finished, Progressed
 
 
@@ -27,7 +27,7 @@ class SegmentStage(QWidget):
         self.left = text("", "quiet")
         self.review = button("Next to review  (R)", self.go_to_review, tip="The next predicted image")
         self.accept = button("Accept  (A)", self._accept, tip="Paint on top of the prediction becomes final")
-        layout = QVBoxLayout(self)
+        layout = stage_layout(self)
         for widget in (
             self.hint,
             self.start,

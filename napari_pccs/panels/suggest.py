@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QListWidget, QListWidgetItem, QWidget
 
 from napari_pccs.desk import Desk
 from napari_pccs.suggestions import STRATEGIES
-from napari_pccs.ui import button, reported, row, text
+from napari_pccs.ui import button, reported, row, stage_layout, text
 from pccs.events import Suggestion
 
 COUNT = 10
@@ -35,7 +35,7 @@ class SuggestStage(QWidget):
         self.list.itemDoubleClicked.connect(lambda _: self._take())
         self.take = button("Take  (S)", self._take, tip="Go there and show the region worth painting")
         self.skip = button("Skip", self._skip, tip="Do not suggest this image again in this project")
-        layout = QVBoxLayout(self)
+        layout = stage_layout(self)
         for widget in (
             self.hint,
             self.strategy,
@@ -61,8 +61,8 @@ class SuggestStage(QWidget):
         self.ask.setText("Looking at the images…" if queue.asked else "Suggest next")
         self.list.clear()
         for suggestion in queue.entries:
-            where = "a region of " if suggestion.region is not None else ""
-            entry = QListWidgetItem(f"{where}{suggestion.item}\n{suggestion.reason}")
+            where = ", a region" if suggestion.region is not None else ""
+            entry = QListWidgetItem(f"{suggestion.item}{where}\n{suggestion.reason}")
             entry.setData(Qt.ItemDataRole.UserRole, suggestion)
             entry.setToolTip(f"Score {suggestion.score:.3g}")
             self.list.addItem(entry)

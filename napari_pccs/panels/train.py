@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QComboBox, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QToolButton, QWidget
 
 from napari_pccs.desk import Desk
 from napari_pccs.plot import Plot
-from napari_pccs.ui import button, reported, row, text
+from napari_pccs.ui import button, reported, row, stage_layout, text
 from pccs.config import PRESETS
 
 ABOUT_PRESETS = {
@@ -87,7 +87,7 @@ class TrainStage(QWidget):
         self.refresh()
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
+        layout = stage_layout(self)
         for widget in (
             self.banner,
             self.again,
@@ -114,9 +114,9 @@ class TrainStage(QWidget):
         active, crash = training.active, worker.crash if worker is not None else ""
         self.banner.setVisible(bool(crash))
         self.again.setVisible(bool(crash) and not active)
-        self.banner.setText(f"{crash} Your strokes are safe." if crash else "")
+        self.banner.setText(crash)
         missing = self._desk.actions.why_not_train()
-        self.train.setVisible(not active)
+        self.train.setVisible(not active and not crash)
         self.train.setEnabled(not missing)
         self.train.setText("Train" if training.step == 0 or self.fresh.isChecked() else "Go on training")
         self.train.setToolTip(missing or "Train in the background; go on painting meanwhile")

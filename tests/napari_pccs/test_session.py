@@ -1,0 +1,232 @@
+"""The session without a window: items, strokes, review, classes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_pccs.actions import Actions
+from napari_pccs.classes import ClassEditor
+from napari_pccs.session import Session
+from pccs.errors import ProjectError, TrainingError
+from pccs.events import Snapshot, Stepped, Suggested, Suggestion
+from pccs.project import Project
+
+
+def paint(session: Session, value: int, rows: slice = slice(0, 8)) -> np.ndarray[Any, Any]:
+    """Paint a band on the item on screen, as the viewer link would."""
+    array = session.annotation()
+    array[rows] = value
+    session.touched(array)
+    return array
+
+
+def predict(session: Session, labels: np.ndarray[Any, Any], *, step: int = 5) -> None:
+    """Let a worker's snapshot of the current item arrive."""
+    project, item = session.need_project(), session.need_item()
+    planes = np.stack([labels, np.full_like(labels, 51), np.zeros_like(labels)])
+    ref = project.write_snapshot(item, planes, run="0001-pccs", step=step)
+    path = str(ref.path.relative_to(project.path))
+    event = Snapshot(item.name, ref.rev, path, "0001-pccs", step, ref.uncertainty)
+    session._events.take([event])
+
+
+def test_a_stroke_is_on_disk_within_half_a_second(session: Session, clock: Any, project_path: Path) -> None:
+    paint(session, 2)
+    session.tick()
+    assert session.need_project().revision(session.need_item()) == 0, "not yet due"
+    clock.now += 0.3
+    session.tick()
+    reader = Project.open(project_path, write=False)
+    assert (reader.annotation("a")[:8] == 2).all()
+
+
+def test_changing_the_image_saves_first(session: Session) -> None:
+    paint(session, 3)
+    session.go_to("c")
+    project = session.need_project()
+    assert (project.annotation("a")[:8] == 3).all()
+    assert session.need_item().name == "c"
+    assert not session.annotation().any()
+
+
+def test_an_unchanged_annotation_makes_no_revision(session: Session) -> None:
+    array = session.annotation()
+    session.touched(array)
+    assert session.flush()
+    assert session.need_project().revision("a") == 0
+
+
+@pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="needs POSIX folders")
+def test_a_failed_write_keeps_the_strokes_and_is_tried_again(session: Session, clock: Any) -> None:
+    said: list[tuple[str, str]] = []
+    session.signals.said.connect(lambda level, text: said.append((level, text)))
+    folder = session.need_project().path / "annotations"
+    folder.rmdir() if folder.is_dir() else None
+    folder.write_text("in the way")
+    paint(session, 2)
+    assert not session.flush()
+    assert said[-1][0] == "error"
+    assert "not saved yet" in said[-1][1]
+    folder.unlink()
+    folder.mkdir()
+    clock.now += 6
+    session.tick()
+    assert (session.need_project().annotation("a")[:8] == 2).all()
+
+
+def test_next_and_previous_go_round(session: Session) -> None:
+    session.step_item(-1)
+    assert session.need_item().name == "e"
+    session.step_item(1)
+    assert session.need_item().name == "a"
+    session.step_item(1, ["e", "a", "c"])
+    assert session.need_item().name == "c"
+
+
+def test_the_newest_snapshot_wins(session: Session) -> None:
+    first = np.full((48, 64), 2, np.uint8)
+    predict(session, first)
+    predict(session, first + 1, step=9)
+    assert session.prediction is not None
+    assert session.prediction.step == 9
+    assert (session.prediction.labels == 3).all()
+    assert session.prediction.uncertainty.dtype == np.float32
+    assert session.prediction.uncertainty[0, 0] == pytest.approx(0.2)
+    session._events.take([Snapshot("a", 1, "predictions/gone.npy", "0001-pccs", 1, 0.5)])
+    assert session.prediction.step == 9, "an older one that arrives late is dropped"
+
+
+def test_accept_freezes_paint_over_prediction_and_measures_it(session: Session) -> None:
+    labels = np.ones((48, 64), np.uint8)
+    labels[:, :32] = 2
+    predict(session, labels)
+    paint(session, 1, slice(0, 24))  # the user takes half of the object away
+    session.accept()
+    project = session.need_project()
+    facts = project.item_facts(project.item("a"))
+    final = project.annotation("a")
+    assert facts.state == "accepted"
+    assert (final[:24] == 1).all()
+    assert (final[24:, :32] == 2).all()
+    assert (final[24:, 32:] == 1).all()
+    assert facts.corrective_dice == pytest.approx(2 * 24 * 32 / (48 * 32 + 24 * 32))
+    assert session.corrected() == [("a", pytest.approx(2 / 3))]
+
+
+def test_taking_an_acceptance_back_restores_the_strokes(session: Session) -> None:
+    predict(session, np.full((48, 64), 2, np.uint8))
+    before = paint(session, 1).copy()
+    session.toggle_accepted()
+    session.toggle_accepted()
+    project = session.need_project()
+    assert np.array_equal(project.annotation("a"), before)
+    assert project.item_facts(project.item("a")).state == "partial"
+
+
+def test_painting_on_an_accepted_image_reopens_it(session: Session) -> None:
+    predict(session, np.full((48, 64), 2, np.uint8))
+    session.accept()
+    paint(session, 3)
+    session.flush()
+    assert not session.need_project().is_accepted("a")
+    assert session.need_project().is_complete("a")
+
+
+def test_accept_without_a_prediction_says_what_to_do(session: Session) -> None:
+    with pytest.raises(ProjectError, match="Train first"):
+        session.accept()
+
+
+def test_train_needs_two_classes(session: Session) -> None:
+    actions = Actions(session)
+    assert "two classes" in actions.why_not_train()
+    paint(session, 2)
+    session.flush()
+    assert "cell" in actions.why_not_train()
+    with pytest.raises(TrainingError):
+        actions.train()
+    session.set_complete(True)
+    assert actions.why_not_train() == ""
+    session.set_complete(False)
+    session.go_to("b")
+    paint(session, 1)
+    session.flush()
+    assert actions.why_not_train() == ""
+
+
+def test_suggestions_leave_when_skipped_or_painted(session: Session, project_path: Path) -> None:
+    actions = Actions(session)
+    found = tuple(Suggestion(name, 1.0, "because it is unlike the others") for name in "bcd")
+    session._events.take([Suggested("diversity", found)])
+    actions.skip(session.suggestions.entries[0])
+    actions.take(session.suggestions.entries[0])
+    assert session.need_item().name == "c"
+    assert [s.item for s in session.suggestions.entries] == ["d"]
+    session.go_to("d")
+    paint(session, 2)
+    session.flush()
+    assert session.suggestions.entries == []
+    session.close()
+    session.open_project(project_path)
+    assert session.suggestions.skipped == {"b"}
+
+
+def test_a_class_is_added_renamed_and_deleted_with_its_pixels(session: Session) -> None:
+    editor = ClassEditor(session)
+    project = session.need_project()
+    added = editor.add()
+    assert (added.value, added.export, session.selected_class) == (4, 3, 4)
+    editor.rename(4, "vessel")
+    with pytest.raises(ProjectError, match="already"):
+        editor.rename(4, "cell")
+    paint(session, 4)
+    usage = editor.usage(4)
+    assert usage.describe("vessel") == "“vessel” is painted in a (512 pixels)."
+    editor.delete(4, into=1)
+    assert [label.value for label in project.classes] == [1, 2, 3]
+    assert (project.annotation("a")[:8] == 1).all()
+    with pytest.raises(ProjectError, match="background"):
+        editor.delete(1)
+
+
+def test_colours_of_new_classes_differ(session: Session) -> None:
+    editor = ClassEditor(session)
+    for _ in range(8):
+        editor.add()
+    colors = [label.color for label in session.need_project().classes]
+    assert len(set(colors)) == len(colors)
+    assert len({label.name for label in session.need_project().classes}) == len(colors)
+
+
+def test_the_curves_follow_a_discarded_run_back(session: Session) -> None:
+    training = session.training
+    for step in range(10, 60, 10):
+        training.stepped(Stepped("r", step, 1.0, 5.0, {"loss": 1.0 / step}, 100.0))
+    training.stepped(Stepped("r", 20, 1.0, 5.0, {"loss": 0.5}, 100.0))
+    assert training.loss.x == [10, 20, 20]
+
+
+def test_closing_remembers_where_the_user_was(session: Session, project_path: Path) -> None:
+    session.go_to("d")
+    session.close()
+    assert session.project is None
+    session.open_project(project_path)
+    assert session.need_item().name == "d"
+
+
+def test_an_unreadable_file_costs_one_sentence(session: Session, images: Path) -> None:
+    said: list[str] = []
+    session.signals.said.connect(lambda level, text: said.append(text))
+    (images / "broken.tif").write_bytes(b"II*\0 not a picture")
+    from PIL import Image
+
+    Image.new("L", (20, 30)).save(images / "good.png")
+    added = session.add_paths([images / "broken.tif", images / "good.png"])
+    assert [source.stem for source in added] == ["good"]
+    assert len(said) == 1
+    assert "broken.tif" in said[0]
