@@ -14,9 +14,9 @@ from pathlib import Path
 
 _TICK = 0.1
 """Seconds: two changes this close may carry the same time, so a listing this fresh is not trusted."""
-_CHEAP = 0.005
+_FEW = 2_000
 _SHARE = 10.0
-"""A listing slower than ``_CHEAP`` is repeated only after ``_SHARE`` times its own duration."""
+"""With more than ``_FEW`` files, listing is repeated only after ``_SHARE`` times its own duration."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class RevisionIndex:
         if stamp == self._stamp and stamp is not None:
             return
         start = time.monotonic()
-        if self._cost > _CHEAP and start - self._listed_at < _SHARE * self._cost:
+        if len(self._entries) > _FEW and start - self._listed_at < _SHARE * self._cost:
             return
         entries: dict[str, list[Entry]] = {}
         for name in os.listdir(self.folder) if self.folder.is_dir() else ():
