@@ -129,7 +129,7 @@ def _classes_in(project: Project, found: dict[str, list[Path]]) -> tuple[LabelCl
                 values |= _values_in(path, project, stem)
             if len(values) > _MOST_VALUES:
                 raise MaskError(
-                    f"the masks hold over {_MOST_VALUES} values: numbers of objects, or greys, but not classes",
+                    f"the masks hold over {_MOST_VALUES} values: numbers of objects or greys, not classes",
                     path=path,
                     remedy="Give each class one number, and name them with --classes",
                 )

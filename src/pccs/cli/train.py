@@ -27,14 +27,24 @@ STEPS = 1000
 """Steps when neither ``--steps`` nor ``--seconds`` is given."""
 
 
-def _columns(names: Sequence[str], width: int = 34) -> str:
-    rows = [names[k : k + 3] for k in range(0, len(names), 3)]
-    return "\n".join("  " + "".join(n.ljust(width) for n in row).rstrip() for row in rows)
+def _settings_help() -> str:
+    """Every setting with its value in preset ``pccs``, in two columns."""
+    defaults = preset("pccs").model_dump(mode="json")
+    rows = []
+    for name in setting_names():
+        group, _, field = name.rpartition(".")
+        value = defaults[group][field] if group else defaults[name]
+        shown = ",".join(map(str, value)) if isinstance(value, list) else value
+        rows.append(f"{name}={shown}")
+    rows = [row for row in rows if not row.startswith(("preset=", "seed="))]
+    half = (len(rows) + 1) // 2
+    left, right = rows[:half], [*rows[half:], ""]
+    return "\n".join(f"  {a.ljust(36)} {b}".rstrip() for a, b in zip(left, right, strict=False))
 
 
 EPILOG = f"""\
-settings for --set, with the values of preset 'pccs' unless another is named:
-{_columns([n for n in setting_names() if n not in ("preset", "seed")])}
+settings for --set, with their values in preset 'pccs':
+{_settings_help()}
 
 examples:
   pccs train cells.pccs --steps 500
