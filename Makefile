@@ -43,7 +43,7 @@ bench: venv
 	done
 
 docs: venv
-	$(PY) -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 screenshots:
 	@scripts/install.sh test

@@ -66,18 +66,24 @@ def _panel(row: Row, name: str, classes: Sequence[LabelClass]) -> NDArray[np.uin
     if name == "uncertainty":
         return _heat(row.uncertainty)
     labels: NDArray[np.uint8] = getattr(row, name)
-    first = classes[0].value if name != "annotation" else 0
-    return _overlay(grey, labels, classes, hidden=(0, first))
+    if name == "annotation":
+        return _overlay(grey, labels, classes, hidden=0, strength=0.85)
+    return _overlay(grey, labels, classes, hidden=classes[0].value, strength=0.55)
 
 
 def _overlay(
-    grey: NDArray[np.uint8], labels: NDArray[np.uint8], classes: Sequence[LabelClass], hidden: Sequence[int]
+    grey: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    classes: Sequence[LabelClass],
+    *,
+    hidden: int,
+    strength: float,
 ) -> NDArray[np.uint8]:
     shown = np.repeat(grey[..., None], 3, axis=2).astype(float)
     for one in classes:
-        if one.value not in hidden:
+        if one.value != hidden:
             where = labels == one.value
-            shown[where] = 0.45 * shown[where] + 0.55 * np.array(_rgb(one.color), float)
+            shown[where] = (1 - strength) * shown[where] + strength * np.array(_rgb(one.color), float)
     return shown.astype(np.uint8)
 
 

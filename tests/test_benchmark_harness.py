@@ -1,0 +1,55 @@
+"""What every benchmark relies on."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks._harness import Report, Target, finish, table
+from benchmarks.real_data import Sample, draw
+
+
+@pytest.mark.parametrize(
+    ("sense", "figure", "met"), [(">=", 1.0, True), (">=", 0.9, False), ("<=", 1.0, True), ("<=", 1.1, False)]
+)
+def test_target(sense: str, figure: float, met: bool) -> None:
+    assert Target(1.0, sense).met(figure) is met
+
+
+def test_a_figure_that_is_missing_meets_nothing() -> None:
+    assert not Target(0.0, ">=").met(float("nan"))
+    assert not Target(0.0, "<=").met(float("nan"))
+
+
+def test_json_has_the_agreed_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report("speed", {"a": 2.0, "b": 3.0}, {"a": Target(1.0, "<=")})
+    assert finish(report, Namespace(json=tmp_path / "deep" / "r.json")) == 1
+    result = json.loads((tmp_path / "deep" / "r.json").read_text())
+    assert result.keys() == {"name", "figures", "targets", "environment"}
+    assert result["figures"] == {"a": 2.0, "b": 3.0}
+    assert result["targets"] == {"a": {"target": 1.0, "sense": "<=", "met": False}}
+    assert {"cpu", "cores", "versions", "commit", "date"} <= result["environment"].keys()
+    assert "target a <= 1: 2, NOT met" in capsys.readouterr().out
+
+
+def test_table_is_markdown() -> None:
+    lines = table(["name", "Dice"], [["a", 0.5], ["longer", 12]]).splitlines()
+    assert lines[0] == "| name   | Dice  |"
+    assert lines[2] == "| a      | 0.500 |"
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_annotated_images_hold_every_class_and_follow_the_seed() -> None:
+    image = np.zeros((4, 4, 1), np.uint8)
+    masks = [np.full((4, 4), k % 2, np.uint8) for k in range(6)]
+    for k in (1, 3, 5):
+        masks[k][0, 0] = 0
+    samples = [Sample(f"s{k}", image, mask) for k, mask in enumerate(masks)]
+    chosen = draw(samples, 2, seed=0)
+    assert {s.stem for s in chosen} < {"s1", "s3", "s5"}
+    assert chosen == draw(samples, 2, seed=0)
+    assert len(draw(samples, 9, seed=0)) == 3
