@@ -195,7 +195,7 @@ class PrototypeMemory(nn.Module):
             entry = torch.where(used, protos.classes * K + cosines.argmax(1), -1)
             members = one_hot(entry.unsqueeze(0), C * K, r.dtype)[0]
             means = unit(members @ r).view(C, K, -1)
-        self._move(means, members.any(1).view(C, K), torch.as_tensor(self.student_momentum))
+        self._move(means, members.any(1).view(C, K), self.student_momentum)
 
     def diversity(self) -> Tensor:
         """Mean cosine between prototypes of one class, over the classes seen: 1 is a collapse.
@@ -235,9 +235,8 @@ class PrototypeMemory(nn.Module):
             sums = segment_sums(z, assignment, size, chosen / lengths(z)).sum(0)
         return unit(sums).to(self.bank.dtype), everyone[:size]
 
-    def _move(self, targets: Tensor, found: Tensor, keep: Tensor) -> None:
+    def _move(self, targets: Tensor, found: Tensor, keep: Tensor | float) -> None:
         """``P <- keep P + (1 - keep) target`` where ``found``, renormalised and kept apart."""
-        keep = keep.to(self.bank)
         found = found & (targets.square().sum(-1) > 0.5)  # a mean of nothing but zeros has no direction
         moved = unit(keep * self.bank + (1.0 - keep) * targets)
         bank = torch.where(found.unsqueeze(-1), moved, self.bank)

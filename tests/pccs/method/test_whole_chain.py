@@ -156,6 +156,18 @@ def test_nothing_waits_for_the_device() -> None:
     assert z.grad is not None
 
 
+def test_everything_stays_on_its_device() -> None:
+    """The `meta` device holds no values: a tensor left on the CPU or read by the host fails at once."""
+    labels = torch.zeros(2, 16, 16, dtype=torch.long, device="meta")
+    logits, teacher = (torch.randn(2, 3, 16, 16, device="meta", requires_grad=r) for r in (True, False))
+    z = torch.randn(2, 6, 16, 16, device="meta", requires_grad=True)
+    memory = PrototypeMemory(3, 2, 6).to("meta")
+    terms = every_term(logits, z, teacher, labels, memory)
+    torch.stack(list(terms.values())).sum().backward()
+    assert z.grad is not None
+    assert all(value.device.type == "meta" and value.shape == () for value in terms.values())
+
+
 def test_the_watch_over_waiting_sees_it() -> None:
     x = torch.arange(4.0)
     waits: list[Callable[[], object]] = [lambda: x.sum().item(), lambda: x[x > 1], lambda: x.nonzero()]
