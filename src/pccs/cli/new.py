@@ -31,6 +31,8 @@ examples:
 
 _MOST_VALUES = 32
 """More values than this in the masks are instance numbers or grey levels, not classes."""
+_KINDS = 8
+"""Kinds of images that are described, most frequent first."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,11 +98,24 @@ def _add_sources(project: Project, files: Sequence[Path], axes: str | None) -> N
 
 
 def _import(project: Project, options: argparse.Namespace, *, known: bool) -> list[str]:
-    found = find_masks(options.masks, project.sources.values())
+    found = _found(project, options.masks)
     chosen = _chosen(project, options.annotate or "all", found)
     if not known:
         project.set_classes(_classes_in(project, found))
     return project.import_masks(options.masks, chosen, complete=not options.partial)
+
+
+def _found(project: Project, place: Path) -> dict[str, list[Path]]:
+    """Masks by stem. Masks that lie among the images, as ``STEM_mask``, are taken out of the images."""
+    found = find_masks(place, project.sources.values())
+    stem_at = {source.info.path: stem for stem, source in project.sources.items()}
+    masks = {stem_at[path] for paths in found.values() for path in paths if path in stem_at}
+    if not masks:
+        return found
+    for stem in masks:
+        project.remove_source(stem)
+    print(f"{_many(len(masks), 'file')} among the images are masks, and are used as such")
+    return find_masks(place, project.sources.values())
 
 
 def _chosen(project: Project, spec: str, found: dict[str, list[Path]]) -> list[Item]:
@@ -122,31 +137,35 @@ def _chosen(project: Project, spec: str, found: dict[str, list[Path]]) -> list[I
 def _classes_in(project: Project, found: dict[str, list[Path]]) -> tuple[LabelClass, ...]:
     """Classes named after the values in the masks of all images, chosen or not."""
     values: set[int] = set()
+    kinds: set[frozenset[int]] = set()
     with Progress() as progress:
         for number, (stem, paths) in enumerate(found.items()):
             progress.items("Reading masks:", number, len(found))
             for path in paths:
-                values |= _values_in(path, project, stem)
+                kinds.add(_values_in(path, project, stem))
+                values = values.union(*kinds)
             if len(values) > _MOST_VALUES:
                 raise MaskError(
                     f"the masks hold over {_MOST_VALUES} values: numbers of objects or greys, not classes",
                     path=path,
                     remedy="Give each class one number, and name them with --classes",
                 )
+    if values - {0} == {1, 255} and not any({1, 255} <= kind for kind in kinds):
+        values.discard(255)  # some masks are black and white, the others 0 and 1: one class
     foreground = sorted(values - {0})
     if len(foreground) == 1:
         return classes_from_table({0: "background", foreground[0]: "object"})
     return classes_from_table({0: "background", **{value: f"class {value}" for value in foreground}})
 
 
-def _values_in(path: Path, project: Project, stem: str) -> set[int]:
+def _values_in(path: Path, project: Project, stem: str) -> frozenset[int]:
     try:
         values = np.unique(read_mask(path, project.sources[stem].info))
     except MaskError:
-        return set()  # one that does not fit is refused when it is chosen, and only then
+        return frozenset()  # one that does not fit is refused when it is chosen, and only then
     if values.size and values[0] < 0:
         raise MaskError(f"the mask holds the value {values[0]}", path=path, allowed="whole numbers from 0")
-    return {int(value) for value in values}
+    return frozenset(int(value) for value in values)
 
 
 # ------------------------------------------------------------------- what was made
@@ -157,10 +176,19 @@ def describe(project: Project, annotated: Sequence[str], *, partial: bool = Fals
     kinds: dict[str, list[str]] = {}
     for stem, source in project.sources.items():
         kinds.setdefault(source.info.describe(), []).append(stem)
-    for kind, stems in kinds.items():
+    common = sorted(kinds.items(), key=lambda kind: -len(kind[1]))
+    for kind, stems in common[:_KINDS]:
         names = ", ".join(stems[:3]) + (f", … ({len(stems)} files)" if len(stems) > 3 else "")
         yield f"{names}: {kind}"
+    if rest := common[_KINDS:]:
+        files = _many(sum(len(stems) for _, stems in rest), "file")
+        yield f"… and {files} of {len(rest)} other shapes or kinds"
     classes = ", ".join(f"{c.name} ({c.export})" for c in project.classes)
-    yield f"{len(project.items)} items; classes: {classes}"
+    yield f"{_many(len(project.items), 'item')}; classes: {classes}"
     how = "partial: 0 is unknown" if partial else "complete"
-    yield f"annotated: {len(annotated)}" + (f" ({how})" if annotated else "")
+    names = ", ".join(annotated[:5]) + (", …" if len(annotated) > 5 else "")
+    yield f"annotated: {len(annotated)}" + (f" ({how}): {names}" if annotated else "")
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -91,7 +91,29 @@ def test_axes_can_be_told(pccs, data, tmp_path):
     stack = data / "stack" / "images" / "s.tif"
     done = pccs("new", tmp_path / "a.pccs", stack, "--axes", "cyx")
     assert "2D image, 48 × 40, 6 channels" in done.out
-    assert "1 items" in done.out
+    assert "1 item;" in done.out
+
+
+def test_masks_among_the_images_are_masks_black_and_white_or_not(pccs, data, tmp_path):
+    mixed = tmp_path / "mixed"
+    shutil.copytree(data / "images", mixed)
+    for k in range(3):
+        imsave(
+            mixed / f"d{k}_mask.png", np.eye(48, 40, dtype=np.uint8) * (255, 1, 1)[k], check_contrast=False
+        )
+    done = pccs("new", tmp_path / "a.pccs", mixed, "--masks", mixed)
+    assert "3 files among the images are masks" in done.out
+    assert "6 items; classes: background (0), object (1)" in done.out
+    with opened(tmp_path / "a.pccs") as project:
+        assert project.annotated_items() == ["d0", "d1", "d2"]
+        assert project.annotation("d0").max() == 2
+
+
+def test_many_kinds_of_images_are_summed_up(pccs, tmp_path):
+    for k in range(12):
+        imsave(tmp_path / f"i{k}.png", np.zeros((20 + k, 30), np.uint8), check_contrast=False)
+    done = pccs("new", tmp_path / "a.pccs", tmp_path)
+    assert "… and 4 files of 4 other shapes or kinds" in done.out
 
 
 @pytest.mark.parametrize(
