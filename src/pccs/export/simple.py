@@ -43,11 +43,15 @@ class TiffWriter:
 class PngWriter(TiffWriter):
     """``STEM.png``; a stack becomes a folder ``STEM/STEM_0000.png`` …. Float maps become TIFF."""
 
+    def __init__(self, folder: Path, classes: Sequence[LabelClass]) -> None:
+        super().__init__(folder, classes)
+        self._largest = max(c.export for c in classes)
+
     def write_mask(self, source: Source, mask: NDArray[Any]) -> None:
         """Write a mask of 8 or 16 bits."""
         if mask.dtype.itemsize > 2:
             raise ExportError(
-                f"an export value of {int(mask.max())} does not fit in a PNG",
+                f"the export value {self._largest} does not fit in a PNG",
                 allowed="export values up to 65535",
                 remedy="Choose TIFF, or give the classes smaller export values",
             )
