@@ -31,6 +31,9 @@ class Plot(QWidget):
         super().__init__()
         self._on_item = on_item
         self._names: list[str] = []
+        self._training = (Curve(), Curve())
+        self._corrected: list[float] = []
+        self._colors = ("#262930", "#f0f1f2")
         self._loss: Any = None
         self.setMinimumHeight(HEIGHT)
         layout = QVBoxLayout(self)
@@ -44,17 +47,23 @@ class Plot(QWidget):
 
     def show_training(self, loss: Curve, validation: Curve) -> None:
         """Draw loss and validation Dice against the step."""
-        if self._loss is None:
-            return
-        self._loss.setData(loss.x, loss.y)
-        self._validation.setData(validation.x, validation.y)
+        self._training = (loss, validation)
+        self._draw()
 
     def show_corrected(self, corrected: Sequence[tuple[str, float]]) -> None:
         """Draw corrective Dice, in the order the items were corrected."""
         self._names = [name for name, _ in corrected]
-        if self._loss is not None:
-            self._corrective.setData(list(range(1, len(corrected) + 1)), [dice for _, dice in corrected])
-            self._bottom.setVisible(bool(corrected))
+        self._corrected = [dice for _, dice in corrected]
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._loss is None:
+            return
+        loss, validation = self._training
+        self._loss.setData(loss.x, loss.y)
+        self._validation.setData(validation.x, validation.y)
+        self._corrective.setData(list(range(1, len(self._corrected) + 1)), self._corrected)
+        self._bottom.setVisible(bool(self._corrected))
 
     def recolor(self, background: str, foreground: str) -> None:
         """Follow napari's theme."""
@@ -68,8 +77,6 @@ class Plot(QWidget):
                 axis.setPen(QColor(foreground))
                 axis.setTextPen(QColor(foreground))
         self._right.setXLink(self._top.getViewBox())
-
-    _colors = ("#262930", "#f0f1f2")
 
     def _build(self) -> None:
         if self._loss is not None:
@@ -103,10 +110,10 @@ class Plot(QWidget):
             symbolBrush=CORRECTIVE,
         )
         self._corrective.sigPointsClicked.connect(self._clicked)
-        self._bottom.setVisible(False)
         self.layout().addWidget(self._top)
         self.layout().addWidget(self._bottom)
         self.recolor(*self._colors)
+        self._draw()
 
     def _plot_widget(self, pyqtgraph: Any, bottom: str) -> Any:
         widget = pyqtgraph.PlotWidget(self)

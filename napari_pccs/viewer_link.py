@@ -202,7 +202,7 @@ class ViewerLink:
     def _add_images(self, plane: npt.NDArray[Any], rgb: bool) -> list[Image]:
         self._auto_contrast = []
         if rgb:
-            return [self._image_layer(plane, 0, name=IMAGE, rgb=True)]
+            return [self._image_layer(plane, name=IMAGE, rgb=True)]
         many = plane.shape[-1] > 1
         layers = []
         for channel in range(plane.shape[-1]):
@@ -212,7 +212,6 @@ class ViewerLink:
             layers.append(
                 self._image_layer(
                     data,
-                    channel,
                     name=f"{IMAGE} {channel + 1}" if many else IMAGE,
                     colormap=layer_looks.CHANNEL_COLORMAPS[channel % 6] if many else "gray",
                     blending="additive" if channel else "translucent_no_depth",
@@ -221,14 +220,14 @@ class ViewerLink:
             )
         return layers
 
-    def _image_layer(self, data: npt.NDArray[Any], position: int, **look: Any) -> Image:
+    def _image_layer(self, data: npt.NDArray[Any], **look: Any) -> Image:
         layer: Image = self._added(self.viewer.add_image(data, **look))
-        self.viewer.layers.move(self.viewer.layers.index(layer), self._bottom() + position)
+        self.viewer.layers.move(self.viewer.layers.index(layer), self._bottom())
         self._activate_annotation()
         return layer
 
     def _bottom(self) -> int:
-        """Where our images go: under our overlays, above layers that are not ours."""
+        """Where the next image goes: right under our overlays, above everything else."""
         layers = self.viewer.layers
         ours = [o for o in (self.prediction, self.uncertainty, self.annotation) if o in layers]
         return min((layers.index(o) for o in ours), default=len(layers) - 1)

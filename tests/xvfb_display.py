@@ -35,13 +35,24 @@ def _start() -> str:
     )
     os.close(writer)
     atexit.register(_stop, process)
-    ready, _, _ = select.select([reader], [], [], START_SECONDS)
-    number = os.read(reader, 16).decode().strip() if ready else ""
-    os.close(reader)
+    number = _first_line(reader)
     if not number:
         return "no display, and Xvfb did not start"
     os.environ["DISPLAY"] = f":{number}"
     return ""
+
+
+def _first_line(reader: int) -> str:
+    """What Xvfb says; read to the line break, for closing the pipe before that would end Xvfb."""
+    said = b""
+    while not said.endswith(b"\n"):
+        ready, _, _ = select.select([reader], [], [], START_SECONDS)
+        more = os.read(reader, 16) if ready else b""
+        if not more:
+            break
+        said += more
+    os.close(reader)
+    return said.decode().strip()
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

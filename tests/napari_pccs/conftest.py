@@ -74,13 +74,30 @@ def session(project_path: Path, clock: Clock) -> Iterator[Session]:
 
 
 @pytest.fixture
-def panel(make_napari_viewer_proxy: Callable[[], Any], qtbot: Any) -> Iterator[PccsPanel]:
-    """The panel, docked in a real viewer."""
+def panel(qtbot: Any) -> Iterator[PccsPanel]:
+    """The panel on a real viewer model without a window: quick, and all its layers are real."""
+    if xvfb_display.MISSING:
+        pytest.skip(xvfb_display.MISSING)
+    from napari.components import ViewerModel
+    from napari.utils._proxies import PublicOnlyProxy
+
+    from napari_pccs.panel import PccsPanel
+
+    panel = PccsPanel(PublicOnlyProxy(ViewerModel()))
+    panel.session._eager = False  # no worker for a stroke: the tests that need one start it
+    yield panel
+    panel.bridge.stop()
+    panel.deleteLater()
+
+
+@pytest.fixture
+def docked(make_napari_viewer_proxy: Callable[..., Any], qtbot: Any) -> Iterator[PccsPanel]:
+    """The panel docked in a real window."""
     if xvfb_display.MISSING:
         pytest.skip(xvfb_display.MISSING)
     from napari_pccs.panel import open_panel
 
     panel = open_panel(make_napari_viewer_proxy())
-    panel.session._eager = False  # no worker for a stroke: the tests that need one start it
+    panel.session._eager = False
     yield panel
     panel.bridge.stop()

@@ -1,0 +1,314 @@
+"""The panel as a person uses it: buttons, keys, tables; no worker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from napari_pccs import dialogs, keys
+from napari_pccs.panel import STAGES, TITLE, open_panel
+from napari_pccs.viewer_link import ANNOTATION, PREDICTION
+from pccs.events import Finished, Noticed, Progressed, StateChanged, Stepped, Suggested, Suggestion, Validated
+
+if TYPE_CHECKING:
+    from napari_pccs.panel import PccsPanel
+
+
+@pytest.fixture
+def full(panel: PccsPanel, project_path: Path) -> PccsPanel:
+    panel.session.open_project(project_path)
+    return panel
+
+
+def press(panel: PccsPanel, key: str) -> None:
+    """Press a key as napari resolves it: the active layer's keys, then the viewer's."""
+    from napari.utils.key_bindings import coerce_keybinding
+
+    binding = coerce_keybinding(key)
+    layer = panel.viewer.layers.selection.active
+    if layer is not None and binding in layer.keymap:
+        layer.keymap[binding](layer)
+    else:
+        panel.viewer.keymap[binding](panel.viewer)
+
+
+def take(panel: PccsPanel, *events: Any) -> None:
+    panel.session._events.take(events)
+
+
+def test_there_is_one_panel_a_viewer(docked: PccsPanel) -> None:
+    assert open_panel(docked.viewer) is docked
+    assert TITLE in docked.viewer.window.dock_widgets
+
+
+def test_an_empty_panel_offers_ways_to_begin(panel: PccsPanel) -> None:
+    assert panel.images.files.isVisibleTo(panel)
+    assert panel.images.sample.isVisibleTo(panel)
+    assert "stay where they are" in panel.images._hint.text()
+    assert not panel.train.train.isEnabled()
+    assert "Open images" in panel.train.train.toolTip()
+    assert not panel.items.isVisibleTo(panel)
+
+
+def test_the_panel_is_narrow_enough(full: PccsPanel) -> None:
+    assert full.minimumSizeHint().width() <= 380
+    for name in STAGES:
+        assert getattr(full, name).minimumSizeHint().width() <= 350, name
+
+
+def test_what_was_understood_is_shown_and_axes_can_change(full: PccsPanel) -> None:
+    assert full.images.about.text() == "a.png: 2D image, 48 × 64, 1 channel, uint8. Stored as Y 48 × X 64."
+    full.images.axes.setCurrentText("ZX")
+    full.images._change_axes()
+    assert "a" in full.session.need_project().sources, "refused: nothing is taken out"
+
+
+def test_axes_of_a_stack_can_be_changed(panel: PccsPanel, tmp_path: Path) -> None:
+    np.save(tmp_path / "s.npy", np.arange(4 * 20 * 30, dtype=np.uint16).reshape(4, 20, 30))
+    panel.session.create_project(tmp_path / "s.pccs")
+    panel.session.add_paths([tmp_path / "s.npy"])
+    assert len(panel.session.need_project().items) == 4
+    panel.images.axes.setCurrentText("CYX")
+    panel.images._change_axes()
+    assert [item.name for item in panel.session.need_project().items] == ["s"]
+    assert panel.session.need_item().name == "s"
+    assert len(panel.link.images) == 4
+
+
+def test_open_layers_become_sources(
+    panel: PccsPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel.viewer.add_image(np.random.default_rng(0).random((3, 24, 32), dtype=np.float32), name="mine")
+    monkeypatch.setattr(dialogs, "ask_new_project", lambda parent, suggestion: tmp_path / "l.pccs")
+    panel.images.layers.click()
+    project = panel.session.need_project()
+    assert [item.name for item in project.items] == ["mine:0", "mine:1", "mine:2"]
+    assert not panel.viewer.layers["mine"].visible
+    panel.images.layers.click()
+    assert list(project.sources) == ["mine", "mine-2"], "our own layers are not taken"
+
+
+def test_keys_choose_classes_and_move(full: PccsPanel) -> None:
+    press(full, "3")
+    layer = full.viewer.layers[ANNOTATION]
+    assert layer.selected_label == 3
+    press(full, "0")
+    assert layer.mode == "erase"
+    press(full, "2")
+    assert (layer.mode, layer.selected_label) == ("paint", 2)
+    press(full, keys.NEXT)
+    assert full.session.need_item().name == "b"
+    press(full, keys.PREVIOUS)
+    assert full.session.need_item().name == "a"
+    press(full, keys.PREDICTION)
+    assert not full.link.is_visible(PREDICTION)
+    assert not full.annotate.prediction.isChecked()
+    press(full, keys.COMPLETE)
+    assert full.session.need_project().is_complete("a")
+
+
+def test_no_key_of_naparis_is_taken(full: PccsPanel) -> None:
+    from napari.utils.key_bindings import coerce_keybinding
+    from napari.utils.shortcuts import default_shortcuts
+
+    theirs = {
+        binding
+        for name, bindings in default_shortcuts.items()
+        if not any(kind in name for kind in ("points", "shapes", "shape", "direct_mode", "vertex", "select"))
+        for binding in bindings
+    }
+    ours = [keys.NEXT, keys.PREVIOUS, keys.PREDICTION, keys.UNCERTAINTY, keys.ACCEPT]
+    ours += [keys.COMPLETE, keys.REVIEW, keys.SUGGESTION, keys.HELP]
+    labels_and_image = {b for b in theirs if str(b) not in {"A", "R", "S"}}
+    assert not {coerce_keybinding(key) for key in ours} & labels_and_image
+    assert full.keys.taken == []
+
+
+def test_a_key_of_another_plugin_stays_theirs(make_napari_viewer_proxy: Any, qtbot: Any) -> None:
+    viewer = make_napari_viewer_proxy()
+    pressed = []
+    viewer.bind_key("N", lambda _: pressed.append("theirs"))
+    panel = open_panel(viewer)
+    press(panel, "N")
+    assert pressed == ["theirs"]
+    assert ("N", "next image") not in panel.keys.sheet()
+    panel.bridge.stop()
+    press(panel, "N")
+    assert pressed == ["theirs", "theirs"], "still theirs when we are gone"
+
+
+def test_the_table_shows_facts_and_follows(full: PccsPanel, qtbot: Any) -> None:
+    model = full.items.model
+    assert model.rowCount() == 5
+    full.session.set_complete(True)
+    assert "complete" in model.data(model.index(0, 1))
+    full.items.table.selectRow(3)
+    assert full.session.need_item().name == "d"
+    full.items.filter.setText("complete")
+    assert model.names() == ["a"]
+    full.items.filter.setText("")
+    model.sort(0, full.items.table.horizontalHeader().sortIndicatorOrder().DescendingOrder)
+    assert model.names() == ["e", "d", "c", "b", "a"]
+    full.items.model.data(model.index(0, 0), 1)  # asks for a thumbnail
+    qtbot.waitUntil(lambda: model.thumbnails.icon("e") is not None, timeout=3000)
+
+
+def test_class_table_renames_and_refuses(full: PccsPanel) -> None:
+    table = full.annotate.table
+    table.item(2, 1).setText("kernel")
+    assert full.session.need_project().classes[2].name == "kernel"
+    table.item(1, 1).setText("kernel")
+    assert table.item(1, 1).text() == "cell", "a taken name is refused and the old one shown"
+    table.setCurrentCell(1, 1)
+    assert full.session.selected_class == 2
+
+
+def test_deleting_a_class_says_what_happens_first(full: PccsPanel, monkeypatch: pytest.MonkeyPatch) -> None:
+    full.viewer.layers[ANNOTATION].fill((1, 1), 3)
+    asked: list[str] = []
+
+    def answer(parent: Any, question: str, choices: Any, **rest: Any) -> int | None:
+        asked.append(question)
+        return None if len(asked) == 1 else 1
+
+    monkeypatch.setattr(dialogs, "ask_choice", answer)
+    full.annotate.table.setCurrentCell(2, 1)
+    full.annotate.delete.click()
+    assert "painted in a (3,072 pixels)" in asked[0]
+    assert len(full.session.need_project().classes) == 3, "Cancel changes nothing"
+    full.annotate.delete.click()
+    assert len(full.session.need_project().classes) == 2
+    assert (full.viewer.layers[ANNOTATION].data == 1).all(), "the canvas shows what is on disk"
+
+
+def test_train_buttons_follow_the_state(full: PccsPanel) -> None:
+    take(full, StateChanged("training", "0001-pccs", "learning from your labels"))
+    take(full, Stepped("0001-pccs", 40, 12.0, 3.5, {"loss": 0.7}, 512.0, 0.0, 90.0))
+    take(full, Validated("0001-pccs", 40, 12.0, 0.61, {"cell": 0.7, "nucleus": 0.52}, 900))
+    train = full.train
+    assert not train.train.isVisibleTo(train)
+    assert train.pause.isEnabled()
+    assert train.keep.isVisibleTo(train)
+    assert train.discard.isVisibleTo(train)
+    assert train.state.text() == "learning from your labels"
+    for part in ("step 40", "3.5 steps/s", "1 min 30 s left", "Dice 0.61", "0.5 GB memory"):
+        assert part in train.figures.text()
+    train.more.click()
+    assert "Dice of nucleus: 0.52" in train.details.text()
+    take(full, StateChanged("paused", "0001-pccs"))
+    assert train.pause.text() == "Go on"
+    assert full.footer.button.text() == "Go on"
+    take(full, Finished("train", "kept", "Kept.", "0001-pccs", 41))
+    assert not train.pause.isVisibleTo(train)
+    assert full.footer.state.text() != ""
+
+
+def test_the_plot_draws_what_was_learned(full: PccsPanel, qtbot: Any) -> None:
+    for step in (10, 20, 30):
+        take(full, Stepped("r", step, 1.0, 1.0, {"loss": 1 / step}, 1.0))
+    take(full, Validated("r", 30, 1.0, 0.5, {}, 10))
+    full.show_stage("train")
+    full.train.plot.show()
+    full.train.plot._build()
+    x, y = full.train.plot._loss.getData()
+    assert list(x) == [10, 20, 30]
+    assert y[0] == pytest.approx(0.1)
+    full.train.plot.show_corrected([("a", 0.4), ("b", 0.8)])
+    assert list(full.train.plot._corrective.getData()[1]) == [0.4, 0.8]
+
+
+def test_suggestions_are_listed_with_reasons(full: PccsPanel) -> None:
+    found = Suggestion("d", 0.9, "Unlike anything annotated so far", (2, 2, 20, 30))
+    take(full, Suggested("diversity", (found, Suggestion("b", 0.5, "Typical of four others"))))
+    assert "Unlike anything" in full.suggest.list.item(0).text()
+    press(full, keys.SUGGESTION)
+    assert full.session.need_item().name == "d"
+    assert full.link.region is not None
+    full.suggest.skip.click()
+    assert full.suggest.list.count() == 0
+
+
+def test_a_refused_question_can_be_asked_again(full: PccsPanel) -> None:
+    full.session.suggestions.asked = True
+    full.session.signals.suggestions_changed.emit()
+    assert not full.suggest.ask.isEnabled()
+    take(full, Noticed("error", "Every image is annotated."))
+    assert full.suggest.ask.isEnabled()
+
+
+def test_segment_shows_progress_in_panel_and_activity_dock(full: PccsPanel) -> None:
+    full.session.segmenting = True
+    take(full, Progressed("segment", 2, 5, "b", 30.0))
+    full.segment.refresh()
+    assert (full.segment.bar.value(), full.segment.bar.maximum()) == (2, 5)
+    assert "30 s left" in full.segment.left.text()
+    assert full.segment._activity.n == 2
+    take(full, Finished("segment", "done", "5 of 5 items are segmented."))
+    assert full.segment._activity is None
+    assert not full.segment.bar.isVisibleTo(full)
+
+
+def test_export_says_what_it_would_write(full: PccsPanel) -> None:
+    export = full.export
+    assert "Train first" in export.hint.text()
+    export.what["masks"].setChecked(False)
+    assert "Tick" in export.hint.text()
+    export.what["annotations"].setChecked(True)
+    assert export.preview.text().splitlines()[0] == "annotations/a.tif"
+    assert "2 more" in export.preview.text()
+    assert export.start.isEnabled()
+
+
+def test_themes_and_help(full: PccsPanel, qtbot: Any) -> None:
+    dark = full.styleSheet()
+    full.viewer.theme = "light"
+    assert full.styleSheet() != dark
+    from qtpy.QtWidgets import QLabel
+
+    from napari_pccs.help_sheet import HelpSheet
+
+    sheet = HelpSheet(full, full.keys.sheet())
+    words = " ".join(label.text() for label in sheet.findChildren(QLabel))
+    assert "next image" in words
+    assert "undo" in words
+    sheet.deleteLater()
+    full.viewer.theme = "dark"
+
+
+def test_dropping_a_project_opens_it(panel: PccsPanel, project_path: Path) -> None:
+    panel.desk.open_paths([project_path])
+    assert panel.title.text() == "five"
+
+
+def test_a_locked_project_is_one_sentence(full: PccsPanel, project_path: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pccs.project import Project\nfrom pccs.errors import ProjectLocked\n"
+        "try:\n    Project.open(sys.argv[1])\nexcept ProjectLocked as error:\n    print(error)\n    sys.exit(7)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(project_path)], capture_output=True, text=True)
+    assert run.returncode == 7, run.stderr
+    assert str(os.getpid()) in run.stdout
+
+
+def test_the_plugin_process_has_no_torch(full: PccsPanel) -> None:
+    code = (
+        "import sys\nimport napari_pccs.panel, napari_pccs.readers, napari_pccs.writers, napari_pccs.sample_data\n"
+        "assert 'torch' not in sys.modules\nassert 'pyqtgraph' not in sys.modules\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_errors_reach_the_user_as_sentences(full: PccsPanel, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    from napari_pccs import ui
+
+    monkeypatch.setattr(ui, "tell", lambda level, sentence: shown.append(sentence))
+    full.train._train()
+    assert "Paint a few strokes" in shown[0]
