@@ -289,7 +289,8 @@ def test_dropping_a_project_opens_it(panel: PccsPanel, project_path: Path) -> No
 def test_a_locked_project_is_one_sentence(full: PccsPanel, project_path: Path, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pccs.project import Project\nfrom pccs.errors import ProjectLocked\n"
-        "try:\n    Project.open(sys.argv[1])\nexcept ProjectLocked as error:\n    print(error)\n    sys.exit(7)\n"
+        "try:\n    Project.open(sys.argv[1])\n"
+        "except ProjectLocked as error:\n    print(error)\n    sys.exit(7)\n"
     )
     run = subprocess.run([sys.executable, "-c", code, str(project_path)], capture_output=True, text=True)
     assert run.returncode == 7, run.stderr
@@ -298,7 +299,8 @@ def test_a_locked_project_is_one_sentence(full: PccsPanel, project_path: Path, t
 
 def test_the_plugin_process_has_no_torch(full: PccsPanel) -> None:
     code = (
-        "import sys\nimport napari_pccs.panel, napari_pccs.readers, napari_pccs.writers, napari_pccs.sample_data\n"
+        "import sys\nimport napari_pccs.panel, napari_pccs.readers, napari_pccs.writers\n"
+        "import napari_pccs.sample_data\n"
         "assert 'torch' not in sys.modules\nassert 'pyqtgraph' not in sys.modules\n"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
