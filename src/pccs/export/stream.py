@@ -58,8 +58,8 @@ class ResultStream:
                     break
                 self._write(source, stacked)
             except PccsError as error:
-                if on_error is None:
-                    raise
+                if on_error is None or isinstance(error, ExportError):
+                    raise  # what cannot be written once cannot be written for the next source either
                 on_error(error)
             else:
                 written.append(source.stem)
@@ -68,6 +68,13 @@ class ResultStream:
         return written
 
     def _write(self, source: Source, stacked: Planes) -> None:
+        try:
+            self._write_all(source, stacked)
+        except OSError as error:
+            what = f"the results of {source.stem!r} cannot be written ({error.strerror or error})"
+            raise ExportError(what, remedy="Free some space, or choose another folder") from error
+
+    def _write_all(self, source: Source, stacked: Planes) -> None:
         for kind, planes in stacked.items():
             array = assemble(source.info, planes, lead=planes.ndim - 3)
             if kind in ("masks", "annotations"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -307,6 +309,24 @@ def test_values_a_png_cannot_hold_are_said(tmp_path: Path, project: Project) -> 
         segment_to_folder(project, ThresholdPredictor(), tmp_path / "out", fmt="png")
     segment_to_folder(project, ThresholdPredictor(), tmp_path / "out", fmt="tiff", items=["rgb"])
     assert tifffile.imread(tmp_path / "out" / "masks" / "rgb.tif").dtype == np.uint32
+
+
+def test_a_full_disk_is_said_and_leaves_whole_files(
+    tmp_path: Path, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor, errors = ThresholdPredictor(), []
+    out, fsync = tmp_path / "out", os.fsync
+
+    def full(descriptor: int) -> None:
+        if len(predictor.asked) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ExportError, match=r"'rgb' cannot be written \(No space left on device\)"):
+        segment_to_folder(project, predictor, out, on_error=errors.append)
+    assert errors == []
+    assert [p.name for p in (out / "masks").iterdir()] == ["cells (1).tif"]
 
 
 def test_layers_called_anything_become_files(tmp_path: Path, project: Project) -> None:

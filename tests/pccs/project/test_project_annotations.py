@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -107,6 +108,25 @@ def test_an_image_of_another_size_is_told(project: Project, tmp_path: Path) -> N
     with pytest.raises(MaskError, match=r"shape \(20, 30\), its image \(9, 9\)"):
         project.annotation("a")
     assert (project.path / "annotations" / "a.r0001.tif").exists()
+
+
+def test_a_full_disk_costs_nothing_that_was_saved(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.save_annotation("a", raster(1))
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            project.save_annotation("a", raster(2))
+        with pytest.raises(OSError, match="No space"):
+            project.set_complete("a", True)
+    assert not project.is_complete("a")
+    assert project.revision("a") == 1
+    assert (project.annotation("a") == 1).all()
+    assert os.listdir(project.path / "annotations") == ["a.r0001.tif"]
+    assert project.save_annotation("a", raster(2)) == 2
 
 
 def test_states(project: Project) -> None:

@@ -135,6 +135,15 @@ def test_removing_forgets_the_item_but_not_what_was_painted(tmp_path: Path, proj
     assert not project.is_complete("a")
 
 
+def test_many_are_removed_at_once_or_none(tmp_path: Path, project: Project) -> None:
+    project.add_sources([picture(tmp_path / f"{name}.png") for name in "abc"])
+    with pytest.raises(ProjectError, match="no item 'x'"):
+        project.remove_sources(["a", "x"])
+    assert list(project.sources) == ["a", "b", "c"]
+    project.remove_sources(["a", "c"])
+    assert [i.name for i in project.items] == ["b"]
+
+
 # ------------------------------------------------------------ files that move and change
 
 
