@@ -2,7 +2,8 @@
 
 Everything is drawn from one seed with numpy and scipy, so the same versions give the same files. The
 pictures are invented, the difficulties are not: uneven light, noise, blur, contrast and scale that drift
-from image to image, touching cells, thin processes, and debris that looks like a nucleus without a cell.
+from image to image, nuclei that are bright discs here and pale rings there, touching cells, thin
+processes, and debris that looks like a nucleus without a cell.
 
 The images drift along one axis, *difficulty* 0 to 1 (see :func:`look`), in steps small enough that
 a neighbour is always within reach. The annotated images lie at its easy end only. What they do not show
@@ -38,6 +39,9 @@ HARDEST_ANNOTATED = 0.34
 STACK_PLANES, STACK_SIDE = 16, 160
 STACK_COMPLETE, STACK_SCRIBBLED = 3, 8
 
+ENVELOPE = 0.16
+"""Envelope of the nucleus minus body; it stays while the inside fades."""
+
 BACKGROUND, BODY, NUCLEUS = 0, 1, 2
 CELL_CLASSES = (("background", "#7f7f7f"), ("cell body", "#56b4e9"), ("nucleus", "#e69f00"))
 FIBRE, DROPLET = 1, 2
@@ -56,7 +60,7 @@ class Look:
     body: float
     """Body minus background."""
     nucleus: float
-    """Nucleus minus body."""
+    """Inside of the nucleus minus body. It falls below 0: a bright disc turns into a ring."""
     rim: float
     """Membrane minus body."""
     texture: float
@@ -81,14 +85,14 @@ def look(difficulty: float, rng: Rng) -> Look:
     return Look(
         radius=radius,
         cells=round(float(np.clip(0.34 * SIDE**2 / (np.pi * radius**2), 6, 26))),
-        base=between(0.22, 0.40, 0.15),
-        body=between(0.20, 0.10, 0.12),
-        nucleus=between(0.24, 0.12, 0.15),
+        base=between(0.24, 0.34, 0.15),
+        body=between(0.20, 0.15, 0.12),
+        nucleus=0.24 - 0.30 * d + float(rng.uniform(-0.03, 0.03)),
         rim=between(0.10, 0.07, 0.25),
         texture=between(0.030, 0.050, 0.2),
-        light=between(0.20, 0.75, 0.15),
+        light=between(0.15, 0.30, 0.15),
         blur=between(0.9, 1.6, 0.2),
-        noise=between(0.025, 0.052, 0.15),
+        noise=between(0.030, 0.042, 0.15),
         debris=round(between(2, 12, 0.3)),
         ghosts=round(between(1, 5, 0.4)),
     )
@@ -178,6 +182,8 @@ def draw_cell(
     nucleus = (core > 0) & new & (inside > 2.0)
     spots = np.clip(smooth_noise((SIDE, SIDE), 1.6, rng), -1.5, 2.0)
     grey[nucleus] += (look.nucleus * rng.uniform(0.8, 1.15) * (1 - 0.25 * np.maximum(spots - 1, 0)))[nucleus]
+    envelope = nucleus & (core < 2.2)
+    grey[envelope] = look.base + shade + 0.16
     truth[nucleus] = NUCLEUS
 
 
@@ -225,8 +231,8 @@ def cell_image(difficulty: float, rng: Rng) -> tuple[Labels, Labels]:
 def cell_set(rng: Rng) -> dict[str, tuple[float, Labels, Labels]]:
     """Stem → (difficulty, image, truth). The annotated stems get the easy end of the axis."""
     stems = [f"cells_{k:02d}" for k in range(1, N_CELLS + 1)]
-    annotated = [s for s in stems if s in COMPLETE + SCRIBBLED]
-    easy = rng.permutation(np.linspace(0.0, HARDEST_ANNOTATED, len(annotated)))
+    annotated = COMPLETE + SCRIBBLED
+    easy = np.linspace(0.0, HARDEST_ANNOTATED, len(annotated))
     rest = rng.permutation(np.linspace(0.05, 1.0, N_CELLS - len(annotated)))
     difficulty = dict(zip(annotated, easy, strict=True))
     difficulty |= dict(zip([s for s in stems if s not in difficulty], rest, strict=True))
@@ -240,7 +246,7 @@ def cell_set(rng: Rng) -> dict[str, tuple[float, Labels, Labels]]:
 # --------------------------------------------------------------- annotation
 
 
-def scribbles(truth: Labels, rng: Rng, strokes: int = 5) -> Labels:
+def scribbles(truth: Labels, rng: Rng, strokes: int = 3) -> Labels:
     """A few strokes a class, as a hurried person paints them: value class + 1, 0 = not annotated.
 
     Strokes follow the middle of a region and keep a pixel away from its edge.
