@@ -22,6 +22,9 @@ from pccs.images.reader import Index, check_dtype, check_memory, native, native_
 
 _MICRO = {"um": "µm", "micron": "µm", "microns": "µm", "micrometer": "µm", "\\u00B5m": "µm", "μm": "µm"}
 
+_COLOUR = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
+_ALPHA = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
+
 
 class TiffReader:
     """The first image series of a TIFF; thumbnails and pyramid levels after it are left out."""
@@ -92,7 +95,7 @@ class TiffReader:
 def _sample_axes(series: Any) -> str:
     # Several samples a pixel are colour only if the file says so; otherwise they are channels.
     key = series.keyframe
-    colour = key.photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR) or key.extrasamples
+    colour = key.photometric in _COLOUR or any(kind in _ALPHA for kind in key.extrasamples)
     axes = str(series.axes)
     return axes if colour or series.kind == "shaped" or "C" in axes else axes.replace("S", "C")
 

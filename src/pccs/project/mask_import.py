@@ -35,8 +35,9 @@ class Target(Protocol):
 def find_masks(place: Path, sources: Iterable[Source]) -> dict[str, list[Path]]:
     """Mask files by the stem of their source.
 
-    In a folder a mask has its image's stem, or that stem and ``_mask``, ``_mask_1`` … (also
-    ``_label`` and ``_seg``); a single file is the mask of the source with its stem, or of the only source.
+    In a folder a mask has its image's stem or, where there is none of that stem, the stem and ``_mask``,
+    ``_mask_1`` … (also ``_label`` and ``_seg``). A single file is the mask of the source with its stem, or
+    of the only source.
 
     Raises
     ------
@@ -46,17 +47,15 @@ def find_masks(place: Path, sources: Iterable[Source]) -> dict[str, list[Path]]:
     wanted = list(sources)
     if not place.exists():
         raise MaskError("there is no such file or folder", path=place, remedy="Check the name for a slip")
-    if place.is_file():
-        table = {stem_of(place): [place]}
-        if len(wanted) == 1 and not _of_source(table, wanted[0]):
-            return {wanted[0].stem: [place]}
-    else:
-        table = files_by_stem(place)
-    for stem in list(table):
-        marked = _MARKED.fullmatch(stem)
-        if marked:
-            table.setdefault(marked[1], []).extend(table[stem])
-    found = {s.stem: _of_source(table, s) for s in wanted}
+    exact = {stem_of(place): [place]} if place.is_file() else files_by_stem(place)
+    marked: dict[str, list[Path]] = {}
+    for stem, paths in exact.items():
+        match = _MARKED.fullmatch(stem)
+        if match:
+            marked.setdefault(match[1], []).extend(paths)
+    found = {s.stem: _of_source(exact, s) or _of_source(marked, s) for s in wanted}
+    if place.is_file() and len(wanted) == 1:
+        return {wanted[0].stem: [place]}
     found = {stem: paths for stem, paths in found.items() if paths}
     if not found and wanted:
         raise MaskError(

@@ -148,6 +148,22 @@ def test_colour_tiff(tmp_path: Path, planar: str, dtype: str) -> None:
     assert np.array_equal(read_plane(info, 0), array)
 
 
+@pytest.mark.parametrize(("kind", "channels"), [("UNASSALPHA", 3), ("UNSPECIFIED", 4)])
+def test_samples_are_channels_unless_the_file_says_colour(tmp_path: Path, kind: str, channels: int) -> None:
+    array = noise(20, 30, 4, dtype="uint16")
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        array,
+        photometric="minisblack",
+        planarconfig="contig",
+        extrasamples=["UNSPECIFIED", "UNSPECIFIED", kind],
+        metadata=None,
+    )
+    info = probe(tmp_path / "a.tif")
+    assert info.channels == channels
+    assert np.array_equal(read_plane(info, 0), array[..., :channels])
+
+
 def test_a_print_resolution_is_no_spacing(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", noise(20, 30), resolution=(72, 72), resolutionunit="INCH")
     assert probe(tmp_path / "a.tif").spacing == (None, None)

@@ -68,6 +68,16 @@ def test_several_masks_of_an_image_are_merged(tmp_path: Path, project: Project) 
     assert np.array_equal(project.annotation("a"), np.where(MASK == 3, 2, 1))
 
 
+def test_a_mask_of_exactly_the_name_comes_first(tmp_path: Path, project: Project) -> None:
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save(tmp_path / "images" / "a_seg.png")
+    project.add_source(tmp_path / "images" / "a_seg.png")
+    put(tmp_path, "a.png", MASK)
+    place = put(tmp_path, "a_seg.png", np.zeros_like(MASK))
+    assert project.import_masks(place, project.items) == ["a", "a_seg"]
+    assert np.array_equal(project.annotation("a"), np.where(MASK == 3, 2, 1))
+    assert (project.annotation("a_seg") == 1).all()
+
+
 def test_masks_beside_their_images_are_not_the_images(tmp_path: Path, project: Project) -> None:
     Image.fromarray(MASK).save(tmp_path / "images" / "b_seg.png")
     assert project.import_masks(tmp_path / "images", project.items) == ["b"]
