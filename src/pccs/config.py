@@ -54,7 +54,7 @@ class MethodSettings(_Settings):
     mixing: Literal["none", "cutmix", "copy-paste"] = "copy-paste"
     """How unlabelled crops enter the student's batch: alone, mixed among themselves, or mixed
     with annotated crops in both directions."""
-    pseudo: float = Field(0.5, ge=0.0)
+    pseudo: float = Field(1.0, ge=0.0)
     """Cross-entropy and Dice on the teacher's labels of unannotated pixels."""
     pseudo_confidence: float = Field(0.0, ge=0.0, lt=1.0)
     """Pseudo-labels below this confidence are left out (0: none is)."""
@@ -80,9 +80,9 @@ class MethodSettings(_Settings):
     """``α_max`` of the moving average that makes the teacher."""
     gate: Literal["quality", "steps", "open"] = "quality"
     """What lets the unlabelled terms speak: measured teacher quality, a step count, or nothing."""
-    gate_step: int = Field(150, ge=0)
+    gate_step: int = Field(50, ge=0)
     """Step before which the unlabelled terms are silent."""
-    ramp_steps: int = Field(100, ge=1)
+    ramp_steps: int = Field(60, ge=1)
     """Steps over which they come up once the gate is open."""
     gate_quality: float = Field(0.4, ge=0.0, le=1.0)
     """Dice on held-out annotated pixels at which the gate opens."""
