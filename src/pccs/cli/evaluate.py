@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pccs.cli.options import add_device, read_classes, reading
+from pccs.cli.options import add_device, many, read_classes, reading
 from pccs.cli.progress import Progress
 from pccs.errors import MaskError
 from pccs.images import files_by_stem
@@ -102,7 +102,7 @@ def table(found: Mapping[str, Any]) -> Iterator[str]:
         yield name.ljust(width) + figures + str(row["n"]).rjust(9)
     calibration = f"; calibration error {found['ece']:.4f}" if "ece" in found else ""
     mean = _figure(found["mean_dice"])
-    yield f"mean Dice without background {mean} over {found['n_images']} images{calibration}"
+    yield f"mean Dice without background {mean} over {many(found['n_images'], 'image')}{calibration}"
     if found["missing"]:
         names = ", ".join(found["missing"][:5]) + (", …" if len(found["missing"]) > 5 else "")
         yield f"{len(found['missing'])} truths without a mask: {names}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pccs.cli.options import read_classes
+from pccs.cli.options import many, read_classes
 from pccs.cli.progress import Progress
 from pccs.errors import ConfigError, MaskError, ProjectError
 from pccs.images import find_images, read_mask
@@ -114,7 +114,7 @@ def _found(project: Project, place: Path) -> dict[str, list[Path]]:
         return found
     for stem in masks:
         project.remove_source(stem)
-    print(f"{_many(len(masks), 'file')} among the images are masks, and are used as such")
+    print(f"{many(len(masks), 'file')} among the images are masks, and are used as such")
     return find_masks(place, project.sources.values())
 
 
@@ -181,14 +181,10 @@ def describe(project: Project, annotated: Sequence[str], *, partial: bool = Fals
         names = ", ".join(stems[:3]) + (f", … ({len(stems)} files)" if len(stems) > 3 else "")
         yield f"{names}: {kind}"
     if rest := common[_KINDS:]:
-        files = _many(sum(len(stems) for _, stems in rest), "file")
+        files = many(sum(len(stems) for _, stems in rest), "file")
         yield f"… and {files} of {len(rest)} other shapes or kinds"
     classes = ", ".join(f"{c.name} ({c.export})" for c in project.classes)
-    yield f"{_many(len(project.items), 'item')}; classes: {classes}"
+    yield f"{many(len(project.items), 'item')}; classes: {classes}"
     how = "partial: 0 is unknown" if partial else "complete"
     names = ", ".join(annotated[:5]) + (", …" if len(annotated) > 5 else "")
     yield f"annotated: {len(annotated)}" + (f" ({how}): {names}" if annotated else "")
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -96,3 +96,8 @@ def _checked_table(table: Any, path: Path, example: str) -> dict[int, str]:
             raise ConfigError(f"the mask value {int(key)} is there twice", path=path)
         names[int(key)] = name.strip()
     return names
+
+
+def many(count: int, noun: str) -> str:
+    """``"1 item"``, ``"3 items"``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -24,9 +24,9 @@ class Progress:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._terminal = self._stream.isatty()
-        self._began = time.monotonic()
-        self._next = 0.0 if self._terminal else self._began + _FILE
+        self._next = 0.0 if self._terminal else time.monotonic() + _FILE
         self._width = 0
+        self._first: tuple[float, int] | None = None
 
     def tell(self, line: str) -> None:
         """Show ``line``, unless another was shown a moment ago."""
@@ -42,7 +42,10 @@ class Progress:
 
     def items(self, doing: str, done: int, total: int) -> None:
         """``"Segmenting 3 of 12, 40 s left"``."""
-        left = (time.monotonic() - self._began) / done * (total - done) if done else None
+        now = time.monotonic()
+        self._first = self._first or (now, done)  # not from the start: loading a model is no item
+        began, at = self._first
+        left = (now - began) / (done - at) * (total - done) if done > at else 0.0
         self.tell(f"{doing} {done} of {total}" + (f", {duration(left)} left" if left else ""))
 
     def note(self, line: str) -> None:

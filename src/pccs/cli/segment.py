@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from pccs.cli.options import add_device, add_out, add_project, reading
+from pccs.cli.options import add_device, add_out, add_project, many, reading
 from pccs.cli.progress import Progress
 from pccs.errors import PccsError
 
@@ -52,6 +52,6 @@ def run(options: argparse.Namespace) -> int:
             progress=lambda done, total: progress.items("Segmenting", done, total),
             on_error=failed,
         )
-    print(f"{len(stems)} images segmented" + (f", {len(errors)} could not be read" if errors else ""))
+    print(f"{many(len(stems), 'image')} segmented" + (f", {len(errors)} could not be read" if errors else ""))
     print(options.out)
     return 2 if errors else 0

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
-from pccs.errors import PccsError, ProjectLocked
+from pccs.errors import ConfigError, PccsError, ProjectLocked
 from pccs.events import Noticed, Ready, StateChanged
 from pccs.project import Project
 from pccs.worker import log
@@ -65,7 +65,12 @@ def _serve(project: Project, inbox: Inbox, emit: EventPipe) -> None:
     from pccs.worker.loop import Worker
 
     device = str(project.settings.get("device", "auto"))
-    emit(Ready(os.getpid(), describe_device(resolve_device(device))))
+    try:
+        found = resolve_device(device)
+    except ConfigError as error:  # the project came from another machine
+        emit(Noticed("warning", f"{error} Going on with what this machine has."))
+        device, found = "auto", resolve_device()
+    emit(Ready(os.getpid(), describe_device(found)))
     Worker(project, inbox, emit, device=device).run()
 
 

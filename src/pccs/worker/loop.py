@@ -18,7 +18,7 @@ from pccs.suggest import suggest
 from pccs.worker import log
 from pccs.worker.begin import Wish, begin
 from pccs.worker.pipe import Inbox
-from pccs.worker.recovery import release_memory
+from pccs.worker.recovery import is_out_of_memory, release_memory
 from pccs.worker.segmenting import SegmentTask
 from pccs.worker.training import Emit, Session
 from pccs.worker.watch import FairShare, Watchlist
@@ -216,16 +216,16 @@ class Worker:
     def _refresh_watched(self, item: str) -> None:
         try:
             self._write_snapshot(item)
-        except PccsError as error:
+        except (PccsError, OSError) as error:
             self._watch.drop(item)
-            self.emit(ev.Noticed("warning", str(error)))
+            self.emit(ev.Noticed("warning", f"{item} is not predicted any more: {self._sentence(error)}"))
 
     def _advance_segment(self, task: SegmentTask) -> None:
         try:
             task.advance(self._write_snapshot)
         except Exception as error:
             self._segment = None
-            task.end("failed", str(error) if isinstance(error, PccsError) else self._bug(error))
+            task.end("failed", self._sentence(error))
         else:
             if task.complete:
                 self._segment = None
@@ -300,6 +300,8 @@ class Worker:
         name = trainer.run.name
         trainer.discard_since_start()
         self._training_ended("discarded", "What was learned since Train is discarded.", name, 0)
+        if self.project.current_run() is not None:
+            self._asked.extend(self._watch.items)  # what is on screen came from what is gone
 
     def _training_ended(self, outcome: str, message: str, run: str | None, step: int) -> None:
         self._predictor = None
@@ -321,7 +323,7 @@ class Worker:
             yield
         except Exception as error:
             session, self._session = self._session, None
-            sentence = str(error) if isinstance(error, PccsError) else self._bug(error)
+            sentence = self._sentence(error)
             self.emit(ev.Noticed("error", sentence))
             trainer = session.trainer if session else None
             self._training_ended(
@@ -337,14 +339,16 @@ class Worker:
         try:
             yield
         except Exception as error:
-            sentence = str(error) if isinstance(error, PccsError) else self._bug(error)
-            self.emit(ev.Noticed("error", sentence))
+            self.emit(ev.Noticed("error", self._sentence(error)))
 
-    def _bug(self, error: Exception) -> str:
-        """One sentence; the traceback goes to the log."""
+    def _sentence(self, error: Exception) -> str:
+        """What to say of an error; the traceback of one nobody foresaw goes to the log."""
+        if isinstance(error, PccsError):
+            return str(error)
         traceback.print_exception(error, file=sys.stderr)
-        name = log.NAME
+        if is_out_of_memory(error):
+            return "Memory ran out. Close other programs, or pause training meanwhile."
         if isinstance(error, OSError):
             where = f" {error.filename}" if error.filename else ""
-            return f"The system refused{where}: {error.strerror or error}. Details are in {name}."
-        return f"Something unforeseen happened ({type(error).__name__}: {error}). Details are in {name}."
+            return f"The system refused{where}: {error.strerror or error}. Details are in {log.NAME}."
+        return f"Something unforeseen happened ({type(error).__name__}: {error}). Details are in {log.NAME}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -110,7 +111,8 @@ class Session:
             if not is_out_of_memory(error):
                 raise
             return error.with_traceback(None)  # its frames hold the tensors that have to go
-        record(self.trainer, figures)
+        with contextlib.suppress(OSError):  # a full disk is told when the checkpoint cannot be saved
+            record(self.trainer, figures)
         self._figures = figures or self._figures
         return None
 

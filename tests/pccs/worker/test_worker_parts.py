@@ -206,13 +206,25 @@ def test_an_unreadable_item_is_passed_over(discs):
 # ------------------------------------------------------------ loop, process
 
 
-def run_worker(project, *commands):
+def run_worker(project, *commands, until=None):
+    """What a worker tells; it is ended at once, or when ``until`` (a kind of event) has been told."""
     inbox, told = SimpleQueue(), []
+
+    def emit(event: ev.Event) -> None:
+        told.append(event)
+        if until is not None and until(event):
+            inbox.put(None)
+
     for command in commands:
         inbox.put(command)
-    inbox.put(None)
-    Worker(project, inbox, told.append, device="cpu").run()
+    if until is None:
+        inbox.put(None)
+    Worker(project, inbox, emit, device="cpu").run()
     return told
+
+
+def training_ended(event: ev.Event) -> bool:
+    return isinstance(event, ev.Finished) and event.task == "train"
 
 
 def test_an_untrained_project_says_so_and_the_worker_lives_on(discs):
@@ -236,12 +248,55 @@ def test_a_damaged_checkpoint_costs_a_sentence_with_a_way_out(discs, trainer):
 def test_an_unforeseen_error_goes_to_the_log_and_the_worker_lives_on(discs, trainer, capsys):
     shutil.rmtree(discs.path / "predictions", ignore_errors=True)
     (discs.path / "predictions").write_text("a file where a folder should be")
-    told = run_worker(discs, ev.Predict(("d0",)), ev.Train(steps=2))
+    told = run_worker(discs, ev.Predict(("d0",)), ev.Train(steps=2), until=training_ended)
     errors = [e.message for e in told if isinstance(e, ev.Noticed) and e.level == "error"]
     assert len(errors) == 1
+    assert "predictions" in errors[0]
     assert "worker.log" in errors[0]
     assert "Traceback" in capsys.readouterr().err
     assert [e.outcome for e in told if isinstance(e, ev.Finished)] == ["kept"]
+
+
+def test_a_watched_item_that_cannot_be_predicted_does_not_end_training(discs, trainer):
+    for _ in range(10):
+        trainer.step()
+    trainer.save()
+    told = run_worker(discs, ev.Watch(("nosuch", "d2")), ev.Train(steps=5), until=training_ended)
+    (warning,) = (e.message for e in told if isinstance(e, ev.Noticed) and e.level == "warning")
+    assert "nosuch is not predicted any more" in warning
+    assert [e.outcome for e in told if isinstance(e, ev.Finished)] == ["kept"]
+
+
+def test_what_is_on_screen_is_predicted_anew_after_a_cancel(discs, trainer):
+    told = run_worker(
+        discs,
+        *(ev.Watch(("d2", "d3")), ev.Train(), ev.Cancel()),
+        until=lambda e: isinstance(e, ev.Snapshot) and e.item == "d3",
+    )
+    cancelled = next(k for k, e in enumerate(told) if isinstance(e, ev.Finished))
+    assert told[cancelled].outcome == "discarded"
+    assert [e.item for e in told[cancelled:] if isinstance(e, ev.Snapshot)] == ["d2", "d3"]
+    assert discs.latest_snapshot("d2").step == 3
+
+
+def test_suggestions_come_while_training_and_before_anything_is_trained(discs, small):
+
+    def answered(event: ev.Event) -> bool:
+        return isinstance(event, ev.Suggested)
+
+    before = run_worker(discs, ev.Suggest(count=1), until=answered)
+    (answer,) = (e for e in before if isinstance(e, ev.Suggested))
+    assert answer.strategy == "diversity"
+    assert answer.suggestions[0].item in {"d2", "d3"}
+    told = run_worker(discs, ev.Train(settings=small), ev.Suggest(count=5, skip=("d2",)), until=answered)
+    (answer,) = (e for e in told if isinstance(e, ev.Suggested))
+    assert [s.item for s in answer.suggestions] == ["d3"]
+    assert [e.done for e in told if isinstance(e, ev.Progressed) and e.task == "suggest"] == [1]
+
+
+def test_a_ranking_gives_way_to_a_command_that_ends_things(discs, trainer):
+    told = run_worker(discs, ev.Suggest(count=5))  # the end of all commands comes right behind it
+    assert not [e for e in told if isinstance(e, ev.Suggested)]
 
 
 def test_a_predecessor_that_stays_is_named(discs, monkeypatch):
