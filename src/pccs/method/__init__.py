@@ -15,7 +15,7 @@ from pccs.method.memory import UNASSIGNED, PrototypeMemory
 from pccs.method.prototypes import LevelPrototypes, level_prototypes
 from pccs.method.sinkhorn import sinkhorn
 from pccs.method.supervised import masked_cross_entropy, masked_dice
-from pccs.method.uncertainty import confidence_threshold, normalised_entropy, ramp
+from pccs.method.uncertainty import confidence_threshold, confident_pixels, normalised_entropy, ramp
 
 __all__ = [
     "IGNORE",
@@ -25,6 +25,7 @@ __all__ = [
     "agreement",
     "boundary_distance",
     "confidence_threshold",
+    "confident_pixels",
     "level_index",
     "level_prototypes",
     "masked_cross_entropy",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from pccs.method.numeric import full, safe_log
@@ -35,6 +36,39 @@ def confidence_threshold(progress: float, low: float = 0.36, high: float = 0.72)
     two classes on the normalised scale; the straight line between them is our choice.
     """
     return low + (high - low) * min(max(progress, 0.0), 1.0)
+
+
+def confident_pixels(uncertainty: Tensor, labels: Tensor, threshold: float, num_classes: int) -> Tensor:
+    """Pixels whose label is trusted: ``U <= max(τ, mean U of their class in the batch)``.
+
+    A young teacher is certain of nothing, and a rare class later than a common one. With ``τ`` alone the
+    memory would then learn from no pixel, or from a few that shout; so of every class the pixels
+    more certain than its average always count.
+
+    Parameters
+    ----------
+    uncertainty : Tensor, shape (B, h, w)
+        In [0, 1].
+    labels : Tensor, shape (B, h, w), int64
+        Class of each pixel; one outside ``[0, num_classes)`` (255: ignored) is never trusted.
+    threshold : float
+        ``τ``, from :func:`confidence_threshold`.
+    num_classes : int
+        ``C``.
+
+    Returns
+    -------
+    Tensor, shape (B, h, w), bool
+    """
+    U = full(uncertainty.detach())
+    known = (labels >= 0) & (labels < num_classes)
+    slot = torch.where(known, labels, num_classes).flatten()
+    empty = U.new_zeros(num_classes + 1)
+    total = empty.scatter_add(0, slot, U.flatten())
+    count = empty.scatter_add(0, slot, torch.ones_like(U).flatten())
+    # Rounding must not shut out a class whose pixels are all equally certain.
+    usual = total / count.clamp_min(1) + 1e-6
+    return known & (usual.clamp_min(threshold)[slot].view_as(U) >= U)
 
 
 def ramp(x: float, X: float) -> float:

@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pccs.method import confidence_threshold, normalised_entropy, ramp
+from pccs.method import IGNORE, confidence_threshold, confident_pixels, normalised_entropy, ramp
 
 
 @pytest.mark.parametrize("C", range(2, 10))
@@ -50,6 +50,31 @@ def test_threshold_rises_between_its_ends(a: float, b: float) -> None:
     assert 0.36 <= confidence_threshold(low) <= confidence_threshold(high) <= 0.72
     assert confidence_threshold(0) == pytest.approx(0.36)
     assert confidence_threshold(1) == pytest.approx(0.72)
+
+
+@given(st.integers(0, 10**6), st.integers(2, 5), st.floats(0, 1), st.sampled_from([0.0, 0.01, 1.0]))
+@settings(deadline=None, max_examples=60)
+def test_every_class_shown_has_pixels_that_are_trusted(seed: int, C: int, least: float, width: float) -> None:
+    g = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, C + 1, (2, 4, 5), generator=g)
+    labels[labels == C] = IGNORE
+    U = (least + width * torch.rand(2, 4, 5, generator=g)).clamp(max=1)
+    sure = confident_pixels(U, labels, 0.4, C)
+    assert not sure[labels == IGNORE].any()
+    assert sure[(U <= 0.4) & (labels != IGNORE)].all()
+    for c in range(C):
+        here = labels == c
+        if not here.any():
+            continue
+        assert sure[here].any()
+        bar = max(0.4, U[here].mean().item())
+        assert not sure[here & (bar + 1e-4 < U)].any()
+
+
+def test_a_young_teacher_is_trusted_where_it_is_surest() -> None:
+    U = torch.tensor([[[0.80, 0.90, 0.95], [0.99, 0.97, 0.93]]])
+    labels = torch.tensor([[[0, 0, 0], [1, 1, 1]]])
+    assert confident_pixels(U, labels, 0.36, 2).tolist() == [[[True, False, False], [False, False, True]]]
 
 
 @given(st.floats(-10, 1000), st.floats(-10, 1000))

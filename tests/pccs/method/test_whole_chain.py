@@ -18,6 +18,7 @@ from pccs.method import (
     agreement,
     boundary_distance,
     confidence_threshold,
+    confident_pixels,
     level_index,
     level_prototypes,
     masked_cross_entropy,
@@ -37,8 +38,8 @@ def every_term(
     C = logits.shape[1]
     p = teacher_logits.softmax(1)
     U = normalised_entropy(p)
-    confident = confidence_threshold(0.5) >= U
     y = torch.where(labels == IGNORE, p.argmax(1), labels)
+    confident = confident_pixels(U, y, confidence_threshold(0.5), C)
     level = level_index(boundary_distance(y), y, 3)
     protos = level_prototypes(z, y, level, U, num_classes=C, num_levels=3, confident=confident)
     assigned = memory.assign(z.detach(), y, confident)
