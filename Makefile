@@ -36,11 +36,11 @@ lint: venv
 	.venv/bin/npe2 validate napari_pccs/napari.yaml
 
 bench: venv
-	@for file in benchmarks/[a-z]*.py; do \
+	@status=0; for file in benchmarks/[a-z]*.py; do \
 		name=$$(basename $$file .py); \
 		echo "== $$name"; \
-		$(PY) -m benchmarks.$$name --quick || exit 1; \
-	done
+		$(PY) -m benchmarks.$$name --quick || status=1; \
+	done; exit $$status
 
 docs: venv
 	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict

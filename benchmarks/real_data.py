@@ -118,7 +118,7 @@ def run_set(name: str, options: Namespace) -> tuple[list[list[object]], dict[str
     data, folder = SETS[name], options.data / SETS[name].folder
     train, val = list(load(folder, data, "train")), list(load(folder, data, "val"))
     if options.quick:
-        train, val = train[:40], val[:: max(1, len(val) // 12)]
+        train, val = (part[:: max(1, len(part) // n)] for part, n in ((train, 60), (val, 12)))
     labelled = draw(train, options.labels or data.labels, options.seed)
     rows: list[list[object]] = []
     figures: dict[str, float] = {}
@@ -155,8 +155,11 @@ def main() -> int:
     options = parser.parse_args()
     options.steps = options.steps or (60 if options.quick else 600)
     there = [name for name in options.sets if (options.data / SETS[name].folder / "images").is_dir()]
-    for name in set(options.sets) - set(there):
+    for name in (n for n in options.sets if n not in there):
         say(f"{name} is left out: there is no folder {options.data / SETS[name].folder}")
+    if not there:
+        say("Name the folder of the data sets with --data")
+        return 2
     report, rows = Report("real_data"), []
     for name in there:
         more, figures = run_set(name, options)
