@@ -19,7 +19,7 @@ from pccs.project.revisions import Entry, RevisionIndex
 KEEP = 5
 """Revisions kept of each item."""
 
-_PATTERN = r"(?P<key>.+)\.r(?P<rev>\d{4,})\.tif"
+_PATTERN = r"(?P<key>[^.].*)\.r(?P<rev>\d{4,})\.tif"
 
 
 class AnnotationStore:
@@ -44,7 +44,7 @@ class AnnotationStore:
 
     def revision(self, item: Item) -> int:
         """Newest revision, 0 when there is none."""
-        self.refresh()
+        self._catch_up(item)
         entry = self._index.newest(item.key)
         return entry.rev if entry else 0
 
@@ -53,12 +53,26 @@ class AnnotationStore:
 
         A damaged revision is passed over, and :attr:`damaged` says so.
         """
-        self.refresh()
+        self._catch_up(item)
         for entry in reversed(list(self._index.entries(item.key))):
             raster = self._read_entry(item, entry, shape)
             if raster is not None:
                 return raster
         return np.zeros(shape, np.uint8)
+
+    def _catch_up(self, item: Item) -> None:
+        """Know this item's newest revision now, even where listing all items again must wait."""
+        if self._writes:
+            return
+        self._index.refresh()
+        newest = self._index.newest(item.key)
+        if newest and not (self._folder / newest.name).exists():  # pruned: we are many revisions late
+            self._index.refresh(force=True)
+            newest = self._index.newest(item.key)
+        path = self._path(item, newest.rev + 1 if newest else 1)
+        while path.exists():
+            self._index.add(path.name)
+            path = self._path(item, self._index.entries(item.key)[-1].rev + 1)
 
     def _read_entry(self, item: Item, entry: Entry, shape: tuple[int, int]) -> Raster | None:
         path = self._folder / entry.name
@@ -80,9 +94,9 @@ class AnnotationStore:
         if not reason:
             return raster
         self._index.drop(item.key, entry)
-        self.damaged.append(
-            f"Revision {entry.rev} of {item.name!r} is damaged ({reason}); the one before it is used."
-        )
+        sentence = f"Revision {entry.rev} of {item.name!r} is damaged ({reason}); the one before it is used."
+        if sentence not in self.damaged:
+            self.damaged.append(sentence)
         return None
 
     def save(self, item: Item, annotation: NDArray[Any], shape: tuple[int, int]) -> int:

@@ -23,7 +23,7 @@ from pccs.project.revisions import Entry, RevisionIndex
 KEEP = 2
 """Snapshots kept of each item: the newest, and the one a reader may be reading."""
 
-_PATTERN = r"(?P<key>.+)\.r(?P<rev>\d{4,})\.u(?P<u>\d+)\.s(?P<step>\d+)\.(?P<run>[^.]+)\.npy"
+_PATTERN = r"(?P<key>[^.].*)\.r(?P<rev>\d{4,})\.u(?P<u>\d+)\.s(?P<step>\d+)\.(?P<run>[^.]+)\.npy"
 _UNITS = 10_000
 
 

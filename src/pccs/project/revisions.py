@@ -40,13 +40,14 @@ class RevisionIndex:
         self._cost = 0.0
         self.refresh()
 
-    def refresh(self) -> None:
-        """List the folder again if another process changed it."""
+    def refresh(self, *, force: bool = False) -> None:
+        """List the folder again if another process changed it (with many files: not at once)."""
         stamp = self._folder_stamp()
-        if stamp == self._stamp and stamp is not None:
+        if stamp == self._stamp and stamp is not None and not force:
             return
         start = time.monotonic()
-        if len(self._entries) > _FEW and start - self._listed_at < _SHARE * self._cost:
+        waits = len(self._entries) > _FEW and start - self._listed_at < _SHARE * self._cost
+        if waits and not force:
             return
         entries: dict[str, list[Entry]] = {}
         for name in os.listdir(self.folder) if self.folder.is_dir() else ():

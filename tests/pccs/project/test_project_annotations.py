@@ -95,7 +95,12 @@ def test_a_damaged_revision_costs_only_itself(project: Project, damage: str) -> 
         assert "a" in again.annotated_items()
         assert (again.annotation("a") == 1).all()
         assert "Revision 2 of 'a' is damaged" in again.recovered
+        reader = Project.open(project.path, write=False)
+        for _ in range(2):
+            assert (reader.annotation("a") == 1).all()
+        assert reader.recovered == again.recovered
         assert again.save_annotation("a", raster(3)) == 3
+        assert (reader.annotation("a") == 3).all()
         assert (again.annotation("a") == 3).all()
 
 
@@ -188,6 +193,30 @@ def test_a_reader_sees_what_another_process_paints_at_once(project: Project) -> 
         assert (reader.annotation("a") == value).all()
         assert reader.annotated_items() == ["a"]
     writer.communicate()
+
+
+def test_a_reader_is_never_late_even_when_listing_has_to_wait(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With very many files a folder is not listed at every question; one item is known all the same."""
+    project.save_annotation("b", raster(1))
+    reader = Project.open(project.path, write=False)
+    monkeypatch.setattr("pccs.project.revisions._FEW", 0)
+    reader._annotations._index._cost = 1e9
+    for strokes in (1, 2, 9):
+        for value in range(strokes):
+            project.save_annotation("a", raster(value + 1))
+        assert reader.revision("a") == project.revision("a")
+        assert (reader.annotation("a") == strokes).all()
+    assert reader.recovered == ""
+
+
+def test_half_written_files_are_no_annotations(project: Project) -> None:
+    folder = project.path / "annotations"
+    (folder / ".tmp-1-abcdef-a.r0009.tif").write_bytes(b"half")
+    reader = Project.open(project.path, write=False)
+    assert reader.annotated_items() == []
+    assert reader._annotations.keys_with_files() == []
 
 
 def test_a_reader_reloads_only_what_changed(project: Project) -> None:
