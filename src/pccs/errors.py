@@ -45,7 +45,11 @@ class PccsError(Exception):
         if self.allowed:
             parts.append(f"allowed: {self.allowed.rstrip('.')}")
         text = "; ".join(parts) + "."
-        return f"{text} {self.remedy.rstrip('.')}." if self.remedy else text
+        return f"{text} {_ended(self.remedy)}" if self.remedy else text
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 class ImageError(PccsError):

@@ -23,6 +23,7 @@ from pccs.method.levels import level_index
 from pccs.method.memory import PrototypeMemory
 from pccs.method.prototypes import LevelPrototypes, level_prototypes
 from pccs.method.supervised import masked_cross_entropy, masked_dice
+from pccs.method.uncertainty import confident_pixels
 from pccs.nets.unet import STRIDE
 from pccs.train.views import View
 
@@ -133,7 +134,7 @@ def form_prototypes(
         uncertainty,
         num_classes=classes,
         num_levels=method.levels,
-        confident=uncertainty <= threshold,
+        confident=confident_pixels(uncertainty, labels, threshold, classes),
     )
 
 

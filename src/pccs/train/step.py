@@ -14,7 +14,7 @@ from pccs.data.augment import photometric, shrink_labels
 from pccs.data.sampler import Batch
 from pccs.labels import IGNORE
 from pccs.method.memory import PrototypeMemory
-from pccs.method.uncertainty import confidence_threshold, normalised_entropy
+from pccs.method.uncertainty import confidence_threshold, confident_pixels, normalised_entropy
 from pccs.nets import SegmentationNet, Teacher
 from pccs.nets.unet import STRIDE
 from pccs.train.objective import Terms, add_up, supervised_term, unlabelled_terms
@@ -97,7 +97,8 @@ class Learner:
         view = annotated_view(batch.unlabelled, targets, self.classes)
         if z is not None:
             labels = shrink_labels(targets, STRIDE)
-            confident = shrink_labels(uncertainty, STRIDE) <= threshold
+            doubt = shrink_labels(uncertainty, STRIDE)
+            confident = confident_pixels(doubt, labels, threshold, self.classes)
             slots = self.memory.assign(z.float(), labels, confident)
             self.memory.update_from_teacher(z.float(), labels, slots, confident)
             view = replace(view, assignment=slots)
