@@ -56,12 +56,13 @@ class Report:
         }
 
 
-def command(name: str, description: str) -> argparse.ArgumentParser:
+def command(name: str, description: str, *, device: bool = True) -> argparse.ArgumentParser:
     """The command line every benchmark has; add more options to it."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=description)
     parser.add_argument("--quick", action="store_true", help="a short, honest form of the same measurement")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and targets to FILE as well")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:K or mps (default: auto)")
+    if device:
+        parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:K or mps (default: auto)")
     return parser
 
 
