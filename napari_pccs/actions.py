@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_pccs.session import Session
+from napari_pccs.session import SKIPPED, Session
 from pccs.errors import ProjectError, TrainingError
 from pccs.events import (
     Cancel,
@@ -34,7 +34,7 @@ class Actions:
             return "Open images or a project first."
         if not len(session.project.items):
             return "Add images first."
-        painted = session.painted_classes()
+        painted = session.annotations.painted_classes()
         names = {label.value: label.name for label in session.project.classes}
         if not painted:
             return "Paint a few strokes of two classes first."
@@ -119,7 +119,7 @@ class Actions:
         """Do not propose this item again in this project."""
         session = self.session
         session.suggestions.skip(suggestion)
-        session.need_project().set_setting("skipped", sorted(session.suggestions.skipped))
+        session.need_project().set_setting(SKIPPED, sorted(session.suggestions.skipped))
         session.signals.suggestions_changed.emit()
 
     # ------------------------------------------------------------- segment

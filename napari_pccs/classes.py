@@ -65,7 +65,7 @@ class ClassEditor:
     def usage(self, value: int) -> Usage:
         """Where class ``value`` is painted; reads the annotations that exist."""
         session = self._session
-        session.flush()
+        session.annotations.flush()
         project = session.need_project()
         names, pixels = [], 0
         for name in project.annotated_items():
@@ -92,7 +92,7 @@ class ClassEditor:
             item = project.item(name)
             array = project.annotation(item)
             array[array == value] = into
-            session.replace_annotation(item.name, array)
+            session.annotations.replace(item.name, array)
         self._set([label for label in classes if label.value != value])
         session.reread_prediction()
         if session.selected_class == value:

@@ -42,7 +42,7 @@ class Desk:
             if len(paths) == 1 and paths[0].suffix == ".pccs":
                 self.session.open_project(paths[0])
             elif self.need_project(_project_beside(paths[0])):
-                self.session.add_paths(paths)
+                self.session.sources.add_paths(paths)
             self.show_stage("images")
 
     def need_project(self, suggestion: Path) -> bool:
@@ -110,11 +110,11 @@ class Desk:
 
         path = layer.source.path
         if path is not None and Path(path).is_file():
-            self.session.add_paths([Path(path)])
+            self.session.sources.add_paths([Path(path)])
         else:
             data = np.asarray(layer.data)
             axes, spacing = layer_axes(data.ndim, layer.rgb), [float(s) for s in layer.scale]
-            self.session.add_array(layer.name, data, axes, [*spacing, *([1.0] * layer.rgb)])
+            self.session.sources.add_array(layer.name, data, axes, [*spacing, *([1.0] * layer.rgb)])
         layer.visible = False
 
 

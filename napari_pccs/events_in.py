@@ -93,6 +93,8 @@ class EventSink:
         session = self._session
         if event.task == "train":
             session.training.finished(event)
+            if event.outcome == "discarded":
+                session.reread_prediction()
             session.signals.training_changed.emit()
         else:
             session.segmenting = False

@@ -49,7 +49,7 @@ def uncertainty_colormap() -> Colormap:
     levels = np.linspace(0, 1, 33)
     colors = np.empty((levels.size, 4))
     colors[:, :3] = UNCERTAINTY_TINT
-    colors[:, 3] = 0.65 * levels**1.5
+    colors[:, 3] = 0.7 * levels**2
     return Colormap(colors, name="pccs uncertainty", display_name="PCCS uncertainty", controls=levels)
 
 

@@ -200,7 +200,7 @@ class PccsPanel(QWidget):
             keyboard.PREVIOUS: step(-1),
             keyboard.PREDICTION: lambda: self._toggle(PREDICTION),
             keyboard.UNCERTAINTY: lambda: self._toggle(UNCERTAINTY),
-            keyboard.ACCEPT: lambda: self._guarded(self.session.toggle_accepted),
+            keyboard.ACCEPT: lambda: self._guarded(self.session.annotations.toggle_accepted),
             keyboard.COMPLETE: lambda: self._guarded(self._toggle_complete),
             keyboard.REVIEW: lambda: self.segment.go_to_review(),
             keyboard.SUGGESTION: self._key_suggestion,
@@ -216,7 +216,7 @@ class PccsPanel(QWidget):
 
     def _toggle_complete(self) -> None:
         project, item = self.session.need_project(), self.session.need_item()
-        self.session.set_complete(not project.is_complete(item))
+        self.session.annotations.set_complete(not project.is_complete(item))
 
     def _key_suggestion(self) -> None:
         self.show_stage("suggest")

@@ -38,6 +38,7 @@ class Strokes:
         self._complain = complain
         self._clock = clock
         self._due_at = 0.0
+        self._complained = False
         self.pending: tuple[str, UInt8] | None = None
         self._saved: tuple[str, UInt8] | None = None
 
@@ -70,9 +71,12 @@ class Strokes:
                 self._write(item, array)
             except (PccsError, OSError) as error:
                 self._due_at = self._clock() + RETRY_DELAY
-                again = f"Trying again every {RETRY_DELAY:.0f} s"
-                self._complain(f"The strokes on {item} are not saved yet: {error} {again}.")
+                if not self._complained:  # once is enough; the write is tried again and again
+                    self._complained = True
+                    again = f"Trying again every {RETRY_DELAY:.0f} s"
+                    self._complain(f"The strokes on {item} are not saved yet: {error} {again}.")
                 return False
+            self._complained = False
             self.is_saved(item, array)
         self.pending = None
         return True

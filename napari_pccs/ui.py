@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from psygnal import EmitLoopError
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
@@ -56,6 +57,8 @@ def style_sheet(theme_name: str) -> str:
     QTableView, QListView, QTreeView {{ background: {color["foreground"]}; border: none; }}
     QTableView::item:selected, QListView::item:selected {{ background: {accent}; color: {on_accent}; }}
     QHeaderView::section {{ background: {color["background"]}; color: {quiet}; border: none; padding: 3px; }}
+    QProgressBar {{ text-align: center; }}
+    QProgressBar::chunk {{ background: {accent}; }}
     QFrame[role="line"] {{ background: {color["foreground"]}; }}
     """
 
@@ -170,5 +173,9 @@ def reported() -> Iterator[None]:
         yield
     except PccsError as error:
         tell("error", str(error))
+    except EmitLoopError as error:  # raised by a listener of a signal
+        if not isinstance(error.__cause__, PccsError):
+            raise
+        tell("error", str(error.__cause__))
     except OSError as error:
         tell("error", f"{error.strerror or error}: {error.filename or 'the disk'}. Nothing was changed.")

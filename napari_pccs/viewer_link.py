@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_pccs import layer_looks
+from napari_pccs.image_layers import ImageLayers
 from napari_pccs.project_layers import export_table
 from napari_pccs.session import Session
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 ANNOTATION = "Annotation"
 PREDICTION = "Prediction"
 UNCERTAINTY = "Uncertainty"
-IMAGE = "Image"
 REGION = "Suggested region"
 
 
@@ -56,13 +56,11 @@ class ViewerLink:
         self.annotation: Labels | None = None
         self.prediction: Labels | None = None
         self.uncertainty: Image | None = None
-        self.images: list[Image] = []
+        self._images = ImageLayers(self._add_image, self._remove)
         self.region: Shapes | None = None
         self._on_layer = on_layer
         self._busy = False
         self._shown_shape: tuple[int, ...] | None = None
-        self._structure: tuple[int, bool] | None = None
-        self._auto_contrast: list[tuple[float, float]] = []
         self._visible = {PREDICTION: True, UNCERTAINTY: True}
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
         signals = session.signals
@@ -75,14 +73,19 @@ class ViewerLink:
         self._connect(signals.region_changed, self.show_region)
         self._connect(viewer.layers.events.removed, self._on_removed)
 
+    @property
+    def images(self) -> list[Image]:
+        """The layers that show the current item's image."""
+        return self._images.layers
+
     # ------------------------------------------------------------- showing
 
     def show_item(self) -> None:
         """Put the session's current item on screen, or clear it."""
-        if self.session.current is None:
+        if self.session.current is None or self.session.plane is None:
             self._remove_all()
             return
-        self._show_image()
+        self._show_image(self.session.plane)
         self.show_annotation(fresh=True)
         self.show_prediction()
 
@@ -90,7 +93,7 @@ class ViewerLink:
         """Show the session's annotation; with ``fresh`` the undo history begins anew."""
         if self.session.current is None:
             return
-        array = self.session.annotation()
+        array = self.session.annotations.current()
         with self._quiet():
             if self.annotation is None:
                 self.annotation = self._add_annotation(array)
@@ -180,74 +183,25 @@ class ViewerLink:
 
     # -------------------------------------------------------------- images
 
-    def _show_image(self) -> None:
+    def _show_image(self, plane: npt.NDArray[Any]) -> None:
         project, item = self.session.need_project(), self.session.need_item()
-        plane = project.image(item)
         rgb = "S" in project.sources[item.stem].info.axes and plane.shape[-1] == 3
-        structure = (plane.shape[-1], rgb)
+        shape = plane.shape[:2]
         with self._quiet():
-            if structure != self._structure or len(self.images) != (1 if rgb else plane.shape[-1]):
-                for layer in self.images:
-                    self._remove(layer)
-                self.images = self._add_images(plane, rgb)
-                self._structure = structure
-            else:
-                self._update_images(plane, rgb)
-            shape = plane.shape[:2]
+            self._images.show(plane, rgb=rgb)
             if shape != self._shown_shape:
                 self._fit_overlays(shape)
                 self.viewer.reset_view()
-            self._shown_shape = shape
+        self._shown_shape = shape
 
-    def _add_images(self, plane: npt.NDArray[Any], rgb: bool) -> list[Image]:
-        self._auto_contrast = []
-        if rgb:
-            return [self._image_layer(plane, name=IMAGE, rgb=True)]
-        many = plane.shape[-1] > 1
-        layers = []
-        for channel in range(plane.shape[-1]):
-            data = np.ascontiguousarray(plane[..., channel])
-            limits = layer_looks.contrast_limits(data)
-            self._auto_contrast.append(limits)
-            layers.append(
-                self._image_layer(
-                    data,
-                    name=f"{IMAGE} {channel + 1}" if many else IMAGE,
-                    colormap=layer_looks.CHANNEL_COLORMAPS[channel % 6] if many else "gray",
-                    blending="additive" if channel else "translucent_no_depth",
-                    contrast_limits=limits,
-                )
-            )
-        return layers
-
-    def _image_layer(self, data: npt.NDArray[Any], **look: Any) -> Image:
+    def _add_image(self, data: npt.NDArray[Any], look: dict[str, Any]) -> Image:
+        """Add an image right under our overlays, above everything else."""
         layer: Image = self._added(self.viewer.add_image(data, **look))
-        self.viewer.layers.move(self.viewer.layers.index(layer), self._bottom())
-        self._activate_annotation()
-        return layer
-
-    def _bottom(self) -> int:
-        """Where the next image goes: right under our overlays, above everything else."""
         layers = self.viewer.layers
         ours = [o for o in (self.prediction, self.uncertainty, self.annotation) if o in layers]
-        return min((layers.index(o) for o in ours), default=len(layers) - 1)
-
-    def _update_images(self, plane: npt.NDArray[Any], rgb: bool) -> None:
-        if rgb:
-            self.images[0].data = plane
-            return
-        for channel, layer in enumerate(self.images):
-            data = np.ascontiguousarray(plane[..., channel])
-            ours = np.allclose(layer.contrast_limits, self._auto_contrast[channel])
-            layer.data = data
-            if ours:  # the user has not chosen limits: follow the image
-                limits = layer_looks.contrast_limits(data)
-                self._auto_contrast[channel] = limits
-                layer.contrast_limits_range = (
-                    min(limits[0], float(data.min())),
-                    max(limits[1], float(data.max())),
-                )
-                layer.contrast_limits = limits
+        layers.move(layers.index(layer), min((layers.index(o) for o in ours), default=len(layers) - 1))
+        self._activate_annotation()
+        return layer
 
     def _fit_overlays(self, shape: tuple[int, ...]) -> None:
         """Make the overlays the size of the new image before the view is fitted to all layers."""
@@ -347,7 +301,7 @@ class ViewerLink:
 
     def _on_paint(self, event: Any = None) -> None:
         if not self._busy and self.annotation is not None and self.session.current is not None:
-            self.session.touched(np.asarray(self.annotation.data))
+            self.session.annotations.touched(np.asarray(self.annotation.data))
 
     def _on_selected_label(self, event: Any = None) -> None:
         if self._busy or self.annotation is None or self.session.project is None:
@@ -379,7 +333,7 @@ class ViewerLink:
             return
         layer = event.value  # compared by ==: what a plugin's viewer gives out are proxies
         if layer == self.annotation:
-            self.session.flush()
+            self.session.annotations.flush()
             self.annotation = None
             if self.session.current is not None:
                 self.session.signals.item_changed.emit(self.session.current.name)
@@ -389,9 +343,8 @@ class ViewerLink:
             self.uncertainty = None
         elif layer == self.region:
             self.region = None
-        elif layer in self.images:
-            self.images.remove(layer)
-            self._structure = None
+        else:
+            self._images.forget(layer)
 
     # ------------------------------------------------------------- plumbing
 
@@ -423,8 +376,8 @@ class ViewerLink:
                 if layer is not None:
                     self._remove(layer)
         self.annotation = self.prediction = self.uncertainty = self.region = None
-        self.images = []
-        self._shown_shape = self._structure = None
+        self._images.clear()
+        self._shown_shape = None
 
     def cleanup(self) -> None:
         """Undo every connection; the layers stay as they are."""

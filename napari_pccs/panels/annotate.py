@@ -128,7 +128,7 @@ class AnnotateStage(QWidget):
         if state == "accepted":
             return "Accepted: this image is finished. Go on with the next (N)."
         missing = self._desk.actions.why_not_train()
-        if missing and not self._desk.session.painted_classes():
+        if missing and not self._desk.session.annotations.painted_classes():
             return "Choose a class by its number key and paint a few strokes; then another class."
         if missing:
             return missing
@@ -222,12 +222,12 @@ class AnnotateStage(QWidget):
 
     def _set_complete(self, on: bool) -> None:
         with reported():
-            self._desk.session.set_complete(on)
+            self._desk.session.annotations.set_complete(on)
         self.refresh()
 
     def _accept(self) -> None:
         with reported():
-            self._desk.session.toggle_accepted()
+            self._desk.session.annotations.toggle_accepted()
 
     def _step(self, by: int) -> None:
         with reported():

@@ -127,7 +127,7 @@ class ExportStage(QWidget):
         """Start the export of what is ticked."""
         with reported():
             session = self._desk.session
-            session.flush()
+            session.annotations.flush()
             out = Path(self.out.text().strip()).expanduser()
             self.job = ExportJob(session.need_project().path, out, self.format.currentData(), self.chosen())
             self.status.setText("Exporting…")

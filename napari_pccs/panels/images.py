@@ -184,13 +184,13 @@ class ImagesStage(QWidget):
             if dialogs.ask_choice(self, question, ["Change the axes"], dangerous=0) is None:
                 return
         with reported():
-            self._desk.session.change_axes(stem, axes)
+            self._desk.session.sources.change_axes(stem, axes)
 
     def _import_masks(self) -> None:
         folder = dialogs.ask_folder(self, "Folder of masks, named like the images")
         if folder is not None:
             with reported():
-                done = self._desk.session.import_masks(folder)
+                done = self._desk.session.sources.import_masks(folder)
                 self._desk.session.say(
                     "info", f"Annotations from {folder.name} for {ui.count(len(done), 'image')}."
                 )
@@ -200,8 +200,7 @@ class ImagesStage(QWidget):
         folder = dialogs.ask_folder(self, "Folder the file is in now") if stem else None
         if stem is not None and folder is not None:
             with reported():
-                self._desk.session.need_project().relink(stem, folder)
-                self._desk.session.sources_changed()
+                self._desk.session.sources.relink(stem, folder)
 
     def _remove(self) -> None:
         stem = self._selected()
@@ -210,6 +209,4 @@ class ImagesStage(QWidget):
         question = f"Take “{stem}” out of the project? The image and its annotations stay on disk."
         if dialogs.ask_choice(self, question, ["Take it out"]) is not None:
             with reported():
-                self._desk.session.flush()
-                self._desk.session.need_project().remove_source(stem)
-                self._desk.session.sources_changed()
+                self._desk.session.sources.remove(stem)

@@ -89,7 +89,7 @@ class SegmentStage(QWidget):
 
     def _accept(self) -> None:
         with reported():
-            self._desk.session.accept()
+            self._desk.session.annotations.accept()
 
     def _progressed(self, event: Progressed) -> None:
         if event.task != "segment":

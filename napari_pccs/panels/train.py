@@ -136,8 +136,8 @@ class TrainStage(QWidget):
         self.figures.setVisible(bool(self.figures.text()))
         self._show_details()
         self.plot.show_training(training.loss, training.validation)
-        self.plot.show_corrected(session.corrected())
-        self.plot.setVisible(bool(training.loss.x or session.corrected()))
+        self.plot.show_corrected(session.annotations.corrected())
+        self.plot.setVisible(bool(training.loss.x or session.annotations.corrected()))
 
     def state_line(self) -> str:
         """What the trainer does now, in one sentence."""

@@ -94,7 +94,7 @@ def test_open_paint_train_look_suggest_segment_export(panel: PccsPanel, qtbot: A
     reviewed = session.need_item().name
     panel.segment.accept.click()
     assert project.item_facts(reviewed).state == "accepted"
-    assert session.corrected()[-1][0] == reviewed
+    assert session.annotations.corrected()[-1][0] == reviewed
 
     # export, by the child process
     panel.export.out.setText(str(tmp_path / "out"))

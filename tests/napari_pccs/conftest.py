@@ -84,7 +84,7 @@ def panel(qtbot: Any) -> Iterator[PccsPanel]:
     from napari_pccs.panel import PccsPanel
 
     panel = PccsPanel(PublicOnlyProxy(ViewerModel()))
-    panel.session._eager = False  # no worker for a stroke: the tests that need one start it
+    panel.session.eager = False  # no worker for a stroke: the tests that need one start it
     yield panel
     panel.bridge.stop()
     panel.deleteLater()
@@ -98,6 +98,6 @@ def docked(make_napari_viewer_proxy: Callable[..., Any], qtbot: Any) -> Iterator
     from napari_pccs.panel import open_panel
 
     panel = open_panel(make_napari_viewer_proxy())
-    panel.session._eager = False
+    panel.session.eager = False
     yield panel
     panel.bridge.stop()

@@ -39,7 +39,7 @@ def press(panel: PccsPanel, key: str) -> None:
 
 
 def take(panel: PccsPanel, *events: Any) -> None:
-    panel.session._events.take(events)
+    panel.session.events.take(events)
 
 
 def test_there_is_one_panel_a_viewer(docked: PccsPanel) -> None:
@@ -72,7 +72,7 @@ def test_what_was_understood_is_shown_and_axes_can_change(full: PccsPanel) -> No
 def test_axes_of_a_stack_can_be_changed(panel: PccsPanel, tmp_path: Path) -> None:
     np.save(tmp_path / "s.npy", np.arange(4 * 20 * 30, dtype=np.uint16).reshape(4, 20, 30))
     panel.session.create_project(tmp_path / "s.pccs")
-    panel.session.add_paths([tmp_path / "s.npy"])
+    panel.session.sources.add_paths([tmp_path / "s.npy"])
     assert len(panel.session.need_project().items) == 4
     panel.images.axes.setCurrentText("CYX")
     panel.images._change_axes()
@@ -146,7 +146,7 @@ def test_a_key_of_another_plugin_stays_theirs(make_napari_viewer_proxy: Any, qtb
 def test_the_table_shows_facts_and_follows(full: PccsPanel, qtbot: Any) -> None:
     model = full.items.model
     assert model.rowCount() == 5
-    full.session.set_complete(True)
+    full.session.annotations.set_complete(True)
     assert "complete" in model.data(model.index(0, 1))
     full.items.table.selectRow(3)
     assert full.session.need_item().name == "d"

@@ -19,9 +19,9 @@ from pccs.project import Project
 
 def paint(session: Session, value: int, rows: slice = slice(0, 8)) -> np.ndarray[Any, Any]:
     """Paint a band on the item on screen, as the viewer link would."""
-    array = session.annotation()
+    array = session.annotations.current()
     array[rows] = value
-    session.touched(array)
+    session.annotations.touched(array)
     return array
 
 
@@ -32,7 +32,7 @@ def predict(session: Session, labels: np.ndarray[Any, Any], *, step: int = 5) ->
     ref = project.write_snapshot(item, planes, run="0001-pccs", step=step)
     path = str(ref.path.relative_to(project.path))
     event = Snapshot(item.name, ref.rev, path, "0001-pccs", step, ref.uncertainty)
-    session._events.take([event])
+    session.events.take([event])
 
 
 def test_a_stroke_is_on_disk_within_half_a_second(session: Session, clock: Any, project_path: Path) -> None:
@@ -51,13 +51,13 @@ def test_changing_the_image_saves_first(session: Session) -> None:
     project = session.need_project()
     assert (project.annotation("a")[:8] == 3).all()
     assert session.need_item().name == "c"
-    assert not session.annotation().any()
+    assert not session.annotations.current().any()
 
 
 def test_an_unchanged_annotation_makes_no_revision(session: Session) -> None:
-    array = session.annotation()
-    session.touched(array)
-    assert session.flush()
+    array = session.annotations.current()
+    session.annotations.touched(array)
+    assert session.annotations.flush()
     assert session.need_project().revision("a") == 0
 
 
@@ -69,7 +69,7 @@ def test_a_failed_write_keeps_the_strokes_and_is_tried_again(session: Session, c
     folder.rmdir() if folder.is_dir() else None
     folder.write_text("in the way")
     paint(session, 2)
-    assert not session.flush()
+    assert not session.annotations.flush()
     assert said[-1][0] == "error"
     assert "not saved yet" in said[-1][1]
     folder.unlink()
@@ -97,7 +97,7 @@ def test_the_newest_snapshot_wins(session: Session) -> None:
     assert (session.prediction.labels == 3).all()
     assert session.prediction.uncertainty.dtype == np.float32
     assert session.prediction.uncertainty[0, 0] == pytest.approx(0.2)
-    session._events.take([Snapshot("a", 1, "predictions/gone.npy", "0001-pccs", 1, 0.5)])
+    session.events.take([Snapshot("a", 1, "predictions/gone.npy", "0001-pccs", 1, 0.5)])
     assert session.prediction.step == 9, "an older one that arrives late is dropped"
 
 
@@ -106,7 +106,7 @@ def test_accept_freezes_paint_over_prediction_and_measures_it(session: Session) 
     labels[:, :32] = 2
     predict(session, labels)
     paint(session, 1, slice(0, 24))  # the user takes half of the object away
-    session.accept()
+    session.annotations.accept()
     project = session.need_project()
     facts = project.item_facts(project.item("a"))
     final = project.annotation("a")
@@ -115,14 +115,14 @@ def test_accept_freezes_paint_over_prediction_and_measures_it(session: Session) 
     assert (final[24:, :32] == 2).all()
     assert (final[24:, 32:] == 1).all()
     assert facts.corrective_dice == pytest.approx(2 * 24 * 32 / (48 * 32 + 24 * 32))
-    assert session.corrected() == [("a", pytest.approx(2 / 3))]
+    assert session.annotations.corrected() == [("a", pytest.approx(2 / 3))]
 
 
 def test_taking_an_acceptance_back_restores_the_strokes(session: Session) -> None:
     predict(session, np.full((48, 64), 2, np.uint8))
     before = paint(session, 1).copy()
-    session.toggle_accepted()
-    session.toggle_accepted()
+    session.annotations.toggle_accepted()
+    session.annotations.toggle_accepted()
     project = session.need_project()
     assert np.array_equal(project.annotation("a"), before)
     assert project.item_facts(project.item("a")).state == "partial"
@@ -130,46 +130,46 @@ def test_taking_an_acceptance_back_restores_the_strokes(session: Session) -> Non
 
 def test_painting_on_an_accepted_image_reopens_it(session: Session) -> None:
     predict(session, np.full((48, 64), 2, np.uint8))
-    session.accept()
+    session.annotations.accept()
     paint(session, 3)
-    session.flush()
+    session.annotations.flush()
     assert not session.need_project().is_accepted("a")
     assert session.need_project().is_complete("a")
 
 
 def test_accept_without_a_prediction_says_what_to_do(session: Session) -> None:
     with pytest.raises(ProjectError, match="Train first"):
-        session.accept()
+        session.annotations.accept()
 
 
 def test_train_needs_two_classes(session: Session) -> None:
     actions = Actions(session)
     assert "two classes" in actions.why_not_train()
     paint(session, 2)
-    session.flush()
+    session.annotations.flush()
     assert "cell" in actions.why_not_train()
     with pytest.raises(TrainingError):
         actions.train()
-    session.set_complete(True)
+    session.annotations.set_complete(True)
     assert actions.why_not_train() == ""
-    session.set_complete(False)
+    session.annotations.set_complete(False)
     session.go_to("b")
     paint(session, 1)
-    session.flush()
+    session.annotations.flush()
     assert actions.why_not_train() == ""
 
 
 def test_suggestions_leave_when_skipped_or_painted(session: Session, project_path: Path) -> None:
     actions = Actions(session)
     found = tuple(Suggestion(name, 1.0, "because it is unlike the others") for name in "bcd")
-    session._events.take([Suggested("diversity", found)])
+    session.events.take([Suggested("diversity", found)])
     actions.skip(session.suggestions.entries[0])
     actions.take(session.suggestions.entries[0])
     assert session.need_item().name == "c"
     assert [s.item for s in session.suggestions.entries] == ["d"]
     session.go_to("d")
     paint(session, 2)
-    session.flush()
+    session.annotations.flush()
     assert session.suggestions.entries == []
     session.close()
     session.open_project(project_path)
@@ -226,7 +226,7 @@ def test_an_unreadable_file_costs_one_sentence(session: Session, images: Path) -
     from PIL import Image
 
     Image.new("L", (20, 30)).save(images / "good.png")
-    added = session.add_paths([images / "broken.tif", images / "good.png"])
+    added = session.sources.add_paths([images / "broken.tif", images / "good.png"])
     assert [source.stem for source in added] == ["good"]
     assert len(said) == 1
     assert "broken.tif" in said[0]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from napari_pccs.image_layers import IMAGE
 from napari_pccs.review import Prediction
-from napari_pccs.viewer_link import ANNOTATION, IMAGE, PREDICTION, REGION, UNCERTAINTY
+from napari_pccs.viewer_link import ANNOTATION, PREDICTION, REGION, UNCERTAINTY
 from pccs.project import Project
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def names(panel: PccsPanel) -> list[str]:
 
 def show_prediction(panel: PccsPanel, value: int, rev: int = 1) -> None:
     session = panel.session
-    shape = session.annotation().shape
+    shape = session.annotations.current().shape
     session.prediction = Prediction(
         session.need_item().name,
         np.full(shape, value, np.uint8),

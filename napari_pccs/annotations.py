@@ -1,0 +1,199 @@
+"""What the user paints and decides about items: strokes, complete or partial, accepted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_pccs.review import UInt8, corrective_dice, final_mask
+from napari_pccs.strokes import Strokes
+from pccs.errors import ProjectError
+from pccs.events import Labels
+from pccs.project import Item
+
+if TYPE_CHECKING:
+    from napari_pccs.session import Session
+
+CORRECTED = "corrected"
+"""Setting of the project: names of corrected items, in the order they were corrected."""
+
+
+class Annotations:
+    """Annotations of a session's project; the methods without an item name act on the current one."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._strokes = Strokes(self._write_strokes, lambda text: session.say("error", text), session.clock)
+        self._painted: dict[str, set[int]] = {}
+        self._before_accept: dict[str, tuple[UInt8, bool]] = {}
+
+    def forget(self) -> None:
+        """Nothing is known any more: another project, or annotations came from elsewhere."""
+        self._strokes.forget()
+        self._painted.clear()
+        self._before_accept.clear()
+
+    # ------------------------------------------------------------- strokes
+
+    def current(self) -> UInt8:
+        """The annotation of the current item, strokes not yet saved included: ``uint8 (H, W)``."""
+        project, item = self._session.need_project(), self._session.need_item()
+        pending = self._strokes.pending
+        if pending is not None and pending[0] == item.name:
+            return pending[1]
+        array = project.annotation(item)
+        self._strokes.is_saved(item.name, array)
+        return array
+
+    def touched(self, array: UInt8) -> None:
+        """The user has painted: ``array`` is the current item's annotation, saved within the delay."""
+        if self._session.current is not None:
+            self._strokes.touched(self._session.current.name, array)
+
+    def save_due(self) -> None:
+        """Write strokes that have waited long enough."""
+        self._strokes.save_due()
+
+    def flush(self) -> bool:
+        """Write strokes that wait; whether everything is on disk now."""
+        return self._strokes.flush()
+
+    def replace(self, name: str, array: UInt8) -> None:
+        """Write another annotation of an item; on screen it replaces the old one."""
+        session = self._session
+        self.flush()
+        item = session.need_project().item(name)
+        self._write(item, array)
+        if session.current is not None and session.current.name == name:
+            self._strokes.is_saved(name, array)
+            session.signals.annotation_replaced.emit()
+        self._tell_changed(item)
+
+    def painted_classes(self) -> set[int]:
+        """Class values that are annotated somewhere; reads on only until two are found."""
+        project = self._session.project
+        if project is None:
+            return set()
+        found: set[int] = set()
+        for name in project.annotated_items():
+            if name not in self._painted:
+                self._painted[name] = values_in(project.annotation(name))
+            found |= self._painted[name]
+            if project.is_complete(name):
+                found.add(project.classes[0].value)
+            if len(found) > 1:
+                break
+        return found
+
+    def _write_strokes(self, name: str, array: UInt8) -> None:
+        project = self._session.need_project()
+        item = project.item(name)
+        self._write(item, array)
+        if project.is_accepted(item):
+            project.set_accepted(item, False)
+            self._before_accept.pop(name, None)
+        self._tell_changed(item)
+        self._session.warm_up()
+
+    def _write(self, item: Item, array: UInt8) -> None:
+        self._session.need_project().save_annotation(item, array)
+        self._painted[item.name] = values_in(array)
+
+    # -------------------------------------------------------------- review
+
+    def set_complete(self, complete: bool) -> None:
+        """Say whether every unpainted pixel of the current item is background."""
+        project, item = self._session.need_project(), self._session.need_item()
+        self.flush()
+        project.set_complete(item, complete)
+        if complete:
+            self._judge(item, final_mask(self.current(), None, project.classes, complete=True))
+        elif project.is_accepted(item):
+            project.set_accepted(item, False)
+        self._tell_changed(item)
+
+    def accept(self) -> None:
+        """Make paint on top of the prediction the final annotation of the current item.
+
+        Raises
+        ------
+        ProjectError
+            If there is neither a prediction nor a complete annotation.
+        """
+        session = self._session
+        project, item = session.need_project(), session.need_item()
+        complete = project.is_complete(item)
+        if session.prediction is None and not complete:
+            raise ProjectError(
+                f"there is no prediction of {item.name} to accept",
+                remedy="Train first, or mark the item as complete",
+            )
+        self.flush()
+        before = self.current().copy()
+        labels = session.prediction.labels if session.prediction is not None else None
+        final = final_mask(before, labels, project.classes, complete=complete)
+        self._before_accept[item.name] = (before, complete)
+        self._judge(item, final)
+        self.replace(item.name, final)
+        project.set_complete(item, True)
+        project.set_accepted(item, True)
+        self._tell_changed(item)
+
+    def toggle_accepted(self) -> None:
+        """Accept the current item, or take its acceptance back."""
+        if self._session.need_project().is_accepted(self._session.need_item()):
+            self.unaccept()
+        else:
+            self.accept()
+
+    def unaccept(self) -> None:
+        """Take the last acceptance of the current item back, its annotation included."""
+        project, item = self._session.need_project(), self._session.need_item()
+        project.set_accepted(item, False)
+        if item.name in self._before_accept:
+            before, complete = self._before_accept.pop(item.name)
+            project.set_complete(item, complete)
+            self.replace(item.name, before)
+        else:
+            self._tell_changed(item)
+
+    def corrected(self) -> list[tuple[str, float]]:
+        """Items the user has corrected, in order, with the Dice each prediction had."""
+        project = self._session.project
+        if project is None:
+            return []
+        facts = []
+        for name in project.settings.get(CORRECTED, []):
+            try:
+                value = project.item_facts(name).corrective_dice
+            except ProjectError:
+                continue  # its image was taken out of the project
+            if value is not None:
+                facts.append((name, value))
+        return facts
+
+    def _judge(self, item: Item, final: UInt8) -> None:
+        """Keep the Dice of the prediction against what the user made of it."""
+        project, prediction = self._session.need_project(), self._session.prediction
+        if prediction is None or prediction.item != item.name:
+            return
+        value = corrective_dice(prediction.labels, final, project.classes)
+        if value is None:
+            return
+        project.set_corrective_dice(item, value)
+        order = [name for name in project.settings.get(CORRECTED, []) if name != item.name]
+        project.set_setting(CORRECTED, [*order, item.name])
+
+    def _tell_changed(self, item: Item) -> None:
+        session = self._session
+        session.tell(Labels(item.name, session.need_project().revision(item)))
+        if session.suggestions.done(item.name):
+            session.signals.suggestions_changed.emit()
+        session.signals.item_changed.emit(item.name)
+        session.signals.training_changed.emit()
+
+
+def values_in(annotation: UInt8) -> set[int]:
+    """The class values an annotation holds."""
+    return {int(value) for value in np.unique(annotation) if value}
