@@ -7,12 +7,14 @@ Nothing here imports torch before a command needs it, so that ``--help`` is quic
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from pccs.cli import demo, doctor, evaluate, export, new, segment, suggest, train
 from pccs.cli.failures import status_of
+from pccs.worker.launch import WAITING
 
 COMMANDS = (new, train, suggest, segment, evaluate, export, demo, doctor)
 
@@ -34,6 +36,7 @@ exit status: 0 done, 2 the input is wrong (one sentence says what to do), 1 a bu
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = build_parser().parse_args(arguments)
+    os.environ.setdefault(*WAITING)
     try:
         status: int = options.run(options)
         sys.stdout.flush()

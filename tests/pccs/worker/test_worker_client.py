@@ -229,6 +229,8 @@ def test_the_command_line_is_the_documented_one(tmp_path):
 def test_the_environment_leaves_a_core_and_respects_the_user():
     env = launch.environment(base={"OMP_NUM_THREADS": "5", "GLIBC_TUNABLES": "mine"})
     assert env["OMP_NUM_THREADS"] == "5"
+    assert env["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert launch.environment(base={"OMP_WAIT_POLICY": "ACTIVE"})["OMP_WAIT_POLICY"] == "ACTIVE"
     assert env["MKL_NUM_THREADS"] == str(launch.default_threads())
     if sys.platform == "linux":
         assert env["GLIBC_TUNABLES"] == "mine"
