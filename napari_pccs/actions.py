@@ -53,7 +53,7 @@ class Actions:
             raise TrainingError(missing.rstrip("."))
         session = self.session
         self._last_train = Train(preset=preset, fresh=fresh)
-        session.training.state, session.training.detail = "preparing", "Starting the worker…"
+        session.training.ask()
         session.signals.training_changed.emit()
         try:
             if session.current is not None:
@@ -70,6 +70,7 @@ class Actions:
 
     def pause(self) -> None:
         """Hold training between two steps."""
+        self._overtake_question()
         self.session.send(Pause())
 
     def resume(self) -> None:
@@ -88,9 +89,16 @@ class Actions:
         session = self.session
         if not session.training.active:
             return
+        self._overtake_question()
         session.training.ending = "keep" if how == "keep" else "discard"
         session.signals.training_changed.emit()
         session.send(Stop() if how == "keep" else Cancel())
+
+    def _overtake_question(self) -> None:
+        """The worker drops a ranking for what the user wants now: the question can be asked again."""
+        if self.session.suggestions.asked:
+            self.session.suggestions.asked = False
+            self.session.signals.suggestions_changed.emit()
 
     # ------------------------------------------------------------- suggest
 

@@ -11,8 +11,10 @@ from qtpy.QtWidgets import QWidget
 
 from napari_pccs import dialogs
 from napari_pccs.actions import Actions
+from napari_pccs.aside import aside
 from napari_pccs.classes import ClassEditor
 from napari_pccs.session import Session
+from napari_pccs.sources import Runner
 from napari_pccs.ui import reported
 from napari_pccs.viewer_link import ViewerLink
 
@@ -42,7 +44,7 @@ class Desk:
             if len(paths) == 1 and paths[0].suffix == ".pccs":
                 self.session.open_project(paths[0])
             elif self.need_project(_project_beside(paths[0])):
-                self.session.sources.add_paths(paths)
+                self.session.sources.add_paths(paths, self.run_aside("Looking at the images…"))
             self.show_stage("images")
 
     def need_project(self, suggestion: Path) -> bool:
@@ -78,6 +80,10 @@ class Desk:
         with reported():
             self.session.adopt(sample_project(which))
             self.show_stage("annotate")
+
+    def run_aside(self, words: str) -> Runner:
+        """A runner for what may take long: on a thread, with a note that keeps the window alive."""
+        return lambda do: aside(self.parent, words, do)
 
     # -------------------------------------------------------------- layers
 

@@ -94,6 +94,7 @@ class EventSink:
         if event.task == "train":
             session.training.finished(event)
             if event.outcome == "discarded":
+                session.reload_training()
                 session.reread_prediction()
             session.signals.training_changed.emit()
         else:

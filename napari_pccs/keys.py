@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 PREVIOUS, NEXT = "Shift-N", "N"
 REVIEW, ACCEPT, COMPLETE = "R", "A", "D"
 PREDICTION, UNCERTAINTY = "Q", "U"
-SUGGESTION, HELP = "S", "Shift-/"
+SUGGESTION = "S"
+HELP = "?"
+"""A Qt shortcut of the panel: napari cannot bind this key."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ SHEET: tuple[Key, ...] = (
     Key(COMPLETE, "D", "done: everything unpainted is background"),
     Key(REVIEW, "R", "next predicted image to review"),
     Key(SUGGESTION, "S", "go to the next suggestion"),
-    Key(HELP, "?", "this sheet"),
+    Key("", HELP, "this sheet"),
 )
 
 NAPARI_SHEET: tuple[tuple[str, str], ...] = (

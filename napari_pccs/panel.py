@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -81,6 +82,7 @@ class PccsPanel(QWidget):
         self._restyle()
         self._project_changed()
         self.setAcceptDrops(True)
+        QShortcut(QKeySequence(keyboard.HELP), self).activated.connect(self.show_help)
         self.bridge = QtBridge(self, self.session.tick, self._end)
         _panels.append(self)
 
@@ -204,7 +206,6 @@ class PccsPanel(QWidget):
             keyboard.COMPLETE: lambda: self._guarded(self._toggle_complete),
             keyboard.REVIEW: lambda: self.segment.go_to_review(),
             keyboard.SUGGESTION: self._key_suggestion,
-            keyboard.HELP: self.show_help,
         }
 
     def _key_class(self, digit: int) -> None:

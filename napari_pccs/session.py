@@ -30,6 +30,10 @@ from pccs.project import Item, Project
 
 SKIPPED, CURRENT = "skipped", "current"
 """Settings of the project: items that are not suggested again, and the item on screen at closing."""
+BROWSE_DELAY = 0.3
+"""Seconds an image stays on screen before a prediction is asked for: browsing must not queue them."""
+ECHO = 2.0
+"""Seconds in which a sentence that is said again is an echo (a notice and the end it announces)."""
 
 
 class Session:
@@ -57,6 +61,8 @@ class Session:
         """The image of the current item, ``(H, W, C)``."""
         self.prediction: Prediction | None = None
         self.selected_class = 0
+        self._predict_at: float | None = None
+        self._last_said = ("", 0.0)
         self.annotations = Annotations(self)
         self.sources = Sources(self)
         self.events = EventSink(self)
@@ -86,9 +92,7 @@ class Session:
         self.worker = WorkerRoom(project.path, self.clock, self._greet_worker)
         self.suggestions.skipped = set(project.settings.get(SKIPPED, []))
         self.selected_class = project.classes[min(1, len(project.classes) - 1)].value
-        run = project.current_run()
-        if run is not None:
-            self.training.load(run.name, run.metrics())
+        self.reload_training()
         self.signals.project_changed.emit()
         if project.recovered:
             self.say("info", project.recovered)
@@ -113,6 +117,14 @@ class Session:
         self.annotations.forget()
         self.signals.project_changed.emit()
         self._show(None)
+
+    def reload_training(self) -> None:
+        """Take what was learned from the run on disk: curves, step."""
+        self.training.reset()
+        run = self.need_project().current_run()
+        if run is not None:
+            self.training.load(run.name, run.metrics())
+        self.signals.training_changed.emit()
 
     def need_project(self) -> Project:
         """The open project, or one sentence saying that there is none."""
@@ -185,15 +197,20 @@ class Session:
         self.signals.region_changed.emit(None)
         if item is None or self.project is None:
             return
-        if self.training.active:
-            self.tell(Watch((item.name,)))
-        elif self.project.current_run() is not None and self._outdated():
-            self._quietly(Predict((item.name,)))
+        self.tell(Watch((item.name,)))
+        self._predict_at = self.clock() + BROWSE_DELAY
 
-    def _outdated(self) -> bool:
-        """Whether the model has learned since the prediction on screen was made."""
-        shown = self.prediction
-        return shown is None or shown.run != self.training.run or shown.step < self.training.step
+    def _predict_due(self) -> None:
+        """Ask for a prediction of an image that stays on screen and has none by the newest model."""
+        if self._predict_at is None or self.clock() < self._predict_at:
+            return
+        self._predict_at = None
+        if self.project is None or self.current is None or self.training.active:
+            return
+        shown, training = self.prediction, self.training
+        outdated = shown is None or shown.run != training.run or shown.step < training.step
+        if outdated and self.project.current_run() is not None:
+            self._quietly(Predict((self.current.name,)))
 
     # ---------------------------------------------------------- prediction
 
@@ -247,6 +264,7 @@ class Session:
         self.annotations.save_due()
         if self.worker is None:
             return
+        self._predict_due()
         self.events.take(self.worker.pump())
         if self.worker is not None:
             self.worker.rest(self.training.active or self.segmenting or self.suggestions.asked)
@@ -278,8 +296,11 @@ class Session:
         self.signals.worker_changed.emit()
 
     def say(self, level: str, sentence: str) -> None:
-        """One sentence for the user."""
-        self.signals.said.emit(level, sentence)
+        """One sentence for the user; the same one twice in a row is said once."""
+        last, when = self._last_said
+        self._last_said = (sentence, self.clock())
+        if sentence != last or self.clock() - when > ECHO:
+            self.signals.said.emit(level, sentence)
 
     def _quietly(self, command: Command) -> None:
         try:

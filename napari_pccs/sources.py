@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy.typing as npt
 
@@ -17,22 +17,36 @@ if TYPE_CHECKING:
     from napari_pccs.session import Session
 
 
+SHOWN = 3
+"""Sentences about single files before they are summed up."""
+
+Runner: TypeAlias = Callable[[Callable[[], Any]], Any]
+
+
+def at_once(do: Callable[[], Any]) -> Any:
+    """The plainest runner: call it here and now."""
+    return do()
+
+
 class Sources:
     """Changes to the sources of a session's project; each is on disk when the method returns."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add_paths(self, paths: Iterable[str | Path]) -> list[Source]:
+    def add_paths(self, paths: Iterable[str | Path], run: Runner = at_once) -> list[Source]:
         """Add image files and folders; the first image comes on screen when none was.
 
-        A file that cannot be read costs one sentence, and the others go on.
+        A file that cannot be read costs one sentence, and the others go on. ``run`` calls the slow
+        part and gives its result; a window passes one that does not hold it up.
         """
         project = self._session.need_project()
-        added = project.add_sources(find_images([Path(p) for p in paths]), on_error=self._cannot_add)
-        for source in added:
-            if source.note:
-                self._session.say("info", source.note)
+        chosen = [Path(path) for path in paths]
+        errors: list[PccsError] = []
+        self._session.annotations.flush()
+        added: list[Source] = run(lambda: project.add_sources(find_images(chosen), on_error=errors.append))
+        self._report([str(error) for error in errors], "warning", "file")
+        self._report([source.note for source in added if source.note], "info", "file")
         self.changed()
         return added
 
@@ -65,12 +79,12 @@ class Sources:
         self._session.need_project().remove_source(stem)
         self.changed()
 
-    def import_masks(self, place: str | Path, *, complete: bool = True) -> list[str]:
+    def import_masks(self, place: str | Path, *, complete: bool = True, run: Runner = at_once) -> list[str]:
         """Take masks named like the images as annotations; names of the items that have one now."""
         session = self._session
         project = session.need_project()
         session.annotations.flush()
-        done = project.import_masks(Path(place), project.items, complete=complete)
+        done: list[str] = run(lambda: project.import_masks(Path(place), project.items, complete=complete))
         session.annotations.forget()
         session.tell(Reload())
         session.signals.items_changed.emit()
@@ -85,5 +99,9 @@ class Sources:
         self._session.tell(Reload())
         self._session.show_something()
 
-    def _cannot_add(self, error: PccsError) -> None:
-        self._session.say("warning", str(error))
+    def _report(self, sentences: list[str], level: str, noun: str) -> None:
+        for sentence in sentences[:SHOWN]:
+            self._session.say(level, sentence)
+        more = len(sentences) - SHOWN
+        if more > 0:
+            self._session.say(level, f"The same goes for {more} more {noun}{'s' * (more > 1)}.")

@@ -59,6 +59,7 @@ class TrainingFacts:
     def reset(self) -> None:
         """Forget everything: another project, or none."""
         self.state: State = "idle"
+        self.asked = False
         self.ending: Ending = ""
         self.run: str | None = None
         self.detail = ""
@@ -80,8 +81,20 @@ class TrainingFacts:
         """Whether a training is under way, paused included."""
         return self.state != "idle"
 
+    def ask(self) -> None:
+        """Train was pressed: preparing until the worker says something else."""
+        self.asked, self.state, self.detail = True, "preparing", "Starting the worker…"
+
     def changed(self, event: StateChanged) -> None:
-        """The trainer's state is another one."""
+        """The trainer's state is another one.
+
+        A worker that was started ahead prepares and becomes idle by itself. Neither concerns
+        the training: without Train it stays idle, after Train it stays preparing.
+        """
+        if event.state == "preparing" and not self.asked:
+            return
+        if event.state == "idle" and self.asked and self.state == "preparing":
+            return
         self.state, self.detail = event.state, event.detail
         if event.run is not None:
             self._enter(event.run)
@@ -110,21 +123,16 @@ class TrainingFacts:
             self.validation.add(event.step, event.dice)
 
     def finished(self, event: Finished) -> None:
-        """Training has ended; a discarded one leaves no trace in the curves."""
-        self.state, self.ending = "idle", ""
+        """Training has ended."""
+        self.state, self.ending, self.asked = "idle", "", False
         self.detail = event.message
         self.speed = 0.0
         self.seconds_left = None
         self.memory_mb = self.device_memory_mb = 0.0
-        if event.outcome == "discarded":
-            self.step = event.step
-            self.loss.cut(event.step)
-            self.validation.cut(event.step)
-            self.dice = self.validation.y[-1] if self.validation.y else None
 
     def lost(self) -> None:
         """The worker is gone in the middle."""
-        self.state, self.ending, self.detail = "idle", "", ""
+        self.state, self.ending, self.detail, self.asked = "idle", "", "", False
         self.speed = self.memory_mb = self.device_memory_mb = 0.0
         self.seconds_left = None
 

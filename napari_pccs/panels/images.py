@@ -190,7 +190,9 @@ class ImagesStage(QWidget):
         folder = dialogs.ask_folder(self, "Folder of masks, named like the images")
         if folder is not None:
             with reported():
-                done = self._desk.session.sources.import_masks(folder)
+                done = self._desk.session.sources.import_masks(
+                    folder, run=self._desk.run_aside("Reading the masks…")
+                )
                 self._desk.session.say(
                     "info", f"Annotations from {folder.name} for {ui.count(len(done), 'image')}."
                 )

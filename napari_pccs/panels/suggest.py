@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QComboBox, QListWidget, QListWidgetItem, QWidget
 from napari_pccs.desk import Desk
 from napari_pccs.suggestions import STRATEGIES
 from napari_pccs.ui import button, reported, row, stage_layout, text
-from pccs.events import Suggestion
+from pccs.events import Progressed, Suggestion
 
 COUNT = 10
 
@@ -49,6 +49,7 @@ class SuggestStage(QWidget):
         signals = desk.session.signals
         for signal in (signals.suggestions_changed, signals.project_changed, signals.items_changed):
             signal.connect(self.refresh)
+        signals.progressed.connect(self._progressed)
         self.refresh()
 
     def refresh(self) -> None:
@@ -80,6 +81,10 @@ class SuggestStage(QWidget):
             title = STRATEGIES.get(self._desk.session.suggestions.strategy, ("", ""))[0]
             return f"Best first, chosen by “{title}”. Take one, paint inside the frame, or skip it."
         return "Ask which image, and which part of it, is worth annotating next."
+
+    def _progressed(self, event: Progressed) -> None:
+        if event.task == "suggest" and self._desk.session.suggestions.asked:
+            self.ask.setText(f"Looking at image {event.done} of {event.total}…")
 
     def chosen(self) -> Suggestion | None:
         """The selected suggestion."""

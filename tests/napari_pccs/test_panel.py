@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,7 @@ def test_no_key_of_naparis_is_taken(full: PccsPanel) -> None:
         for binding in bindings
     }
     ours = [keys.NEXT, keys.PREVIOUS, keys.PREDICTION, keys.UNCERTAINTY, keys.ACCEPT]
-    ours += [keys.COMPLETE, keys.REVIEW, keys.SUGGESTION, keys.HELP]
+    ours += [keys.COMPLETE, keys.REVIEW, keys.SUGGESTION]
     labels_and_image = {b for b in theirs if str(b) not in {"A", "R", "S"}}
     assert not {coerce_keybinding(key) for key in ours} & labels_and_image
     assert full.keys.taken == []
@@ -314,3 +315,35 @@ def test_errors_reach_the_user_as_sentences(full: PccsPanel, monkeypatch: pytest
     monkeypatch.setattr(ui, "tell", lambda level, sentence: shown.append(sentence))
     full.train._train()
     assert "Paint a few strokes" in shown[0]
+
+
+def test_the_question_mark_shows_the_keys(full: PccsPanel, qtbot: Any) -> None:
+    from qtpy.QtGui import QShortcut
+
+    from napari_pccs.help_sheet import HelpSheet
+
+    (shortcut,) = full.findChildren(QShortcut)
+    assert shortcut.key().toString() == keys.HELP
+    shortcut.activated.emit()
+    (sheet,) = full.findChildren(HelpSheet)
+    sheet.reject()
+    qtbot.waitUntil(lambda: not full.findChildren(HelpSheet), timeout=3000)
+
+
+def test_slow_things_do_not_hold_the_window_up(panel: PccsPanel, images: Path, tmp_path: Path) -> None:
+    from qtpy.QtCore import QTimer
+
+    from napari_pccs.aside import aside
+
+    ticks: list[int] = []
+    timer = QTimer()
+    timer.timeout.connect(lambda: ticks.append(1))
+    timer.start(10)
+    assert aside(panel, "Waiting…", lambda: time.sleep(0.3) or 7) == 7
+    timer.stop()
+    assert len(ticks) > 5
+    with pytest.raises(KeyError):
+        aside(panel, "Failing…", lambda: {}["missing"])
+    panel.session.create_project(tmp_path / "slow.pccs")
+    panel.desk.open_paths([images])
+    assert len(panel.session.need_project().items) == 5

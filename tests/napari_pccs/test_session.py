@@ -13,7 +13,16 @@ from napari_pccs.actions import Actions
 from napari_pccs.classes import ClassEditor
 from napari_pccs.session import Session
 from pccs.errors import ProjectError, TrainingError
-from pccs.events import Snapshot, Stepped, Suggested, Suggestion
+from pccs.events import (
+    Finished,
+    Noticed,
+    Predict,
+    Snapshot,
+    StateChanged,
+    Stepped,
+    Suggested,
+    Suggestion,
+)
 from pccs.project import Project
 
 
@@ -230,3 +239,46 @@ def test_an_unreadable_file_costs_one_sentence(session: Session, images: Path) -
     assert [source.stem for source in added] == ["good"]
     assert len(said) == 1
     assert "broken.tif" in said[0]
+
+
+def test_a_worker_started_ahead_is_not_a_training(session: Session) -> None:
+    training = session.training
+    session.events.take([StateChanged("preparing", None, "Loading…")])
+    assert not training.active
+    training.ask()
+    session.events.take([StateChanged("idle")])
+    assert training.state == "preparing", "the idle of its start comes after Train was pressed"
+    session.events.take([StateChanged("training", "0001-pccs")])
+    assert training.state == "training"
+    session.events.take([Finished("train", "failed", "It failed."), StateChanged("idle")])
+    assert training.state == "idle"
+
+
+def test_browsing_asks_for_no_predictions_and_staying_asks_for_one(
+    session: Session, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(session, "send", sent.append)
+    project = session.need_project()
+    run = project.new_run({"preset": "pccs"})
+    (run.path / "checkpoint.json").write_text("{}")
+    session.training.load(run.name, [{"step": 30, "loss": 1.0}])
+    for _ in range(4):
+        session.step_item(1)
+        clock.now += 0.1
+        session.tick()
+    assert sent == []
+    clock.now += 0.3
+    session.tick()
+    session.tick()
+    assert sent == [Predict(("e",))]
+
+
+def test_an_echo_is_said_once(session: Session, clock: Any) -> None:
+    said: list[str] = []
+    session.signals.said.connect(lambda level, text: said.append(text))
+    session.events.take([Noticed("error", "Too big."), Finished("train", "failed", "Too big.")])
+    assert said == ["Too big."]
+    clock.now += 5
+    session.say("error", "Too big.")
+    assert len(said) == 2
