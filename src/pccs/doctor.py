@@ -140,11 +140,10 @@ def examine_project(path: Path) -> Iterator[str]:
         yield f"! {error}"
         return
     with project:
-        annotated = project.annotated_items()
-        yield (
-            f"{len(project.sources)} sources, {len(project.items)} items, {len(annotated)} annotated, "
-            f"{len(project.classes)} classes"
-        )
+        annotated = len(project.annotated_items())
+        classes = ", ".join(c.name for c in project.classes)
+        yield f"sources: {len(project.sources)}; items: {len(project.items)}, {annotated} annotated"
+        yield f"classes: {classes}"
         troubles = [*_sources(project), *_annotations(project), *_runs(project)]
         yield from (f"! {trouble}" for trouble in troubles)
         yield from _locks(path)

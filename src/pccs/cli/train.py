@@ -106,7 +106,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
     Raises
     ------
     ConfigError
-        If a pair has no ``=``.
+        If a pair has no ``=``, or there is an option for it.
     """
     table = {}
     for pair in pairs:
@@ -114,6 +114,10 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
         if not equals or not key.strip():
             raise ConfigError(
                 f"--set {pair!r} is no setting", allowed="--set KEY=VALUE, e.g. --set data.crop=96"
+            )
+        if key.strip() in ("preset", "seed"):
+            raise ConfigError(
+                f"--set {pair!r} is an option of its own", remedy=f"Give --{key.strip()} {value}"
             )
         table[key.strip()] = value.strip()
     return table

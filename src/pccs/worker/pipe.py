@@ -23,7 +23,7 @@ def take_pipes(log: str | os.PathLike[str]) -> tuple[IO[bytes], IO[bytes]]:
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    commands, events = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    commands, events = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     for new, old in ((nothing, 0), (file, 1), (file, 2)):
@@ -63,6 +63,7 @@ class EventPipe:
         while (event := self._outbox.get()) is not None:
             try:
                 self._stream.write(encode(event).encode() + b"\n")
+                self._stream.flush()
             except OSError:
                 self._inbox.put(None)
                 return

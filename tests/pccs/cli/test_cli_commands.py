@@ -83,6 +83,7 @@ def test_a_bound_in_seconds(pccs, copy):
         (["--preset", "nosuch"], "nosuch"),
         (["--set", "data.crop"], "no setting"),
         (["--set", "data.crap=3"], "data.crop"),
+        (["--set", "seed=3"], "--seed 3"),
         (["--set", "data.crop=7"], "data.crop"),
         (["--steps", "0"], "whole number"),
         (["--steps", "3", "--seconds", "2"], "not allowed with"),

@@ -23,7 +23,8 @@ def test_the_machine(pccs):
 
 def test_a_sound_project(pccs, trained):
     out = pccs("doctor", trained).out
-    assert "6 sources, 6 items, 2 annotated, 2 classes" in out
+    assert "sources: 6; items: 6, 2 annotated" in out
+    assert "classes: background, object" in out
     assert "newest model: 0001-pccs, step 12" in out
     assert "nothing is wrong" in out
 
