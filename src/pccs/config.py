@@ -36,7 +36,7 @@ class DataSettings(_Settings):
     """Side of the square training crop, in pixels at the working scale."""
     scale: float | Literal["auto"] = "auto"
     """Working scale: factor from the image's pixels to the network's."""
-    labelled: int = Field(6, ge=1, le=256)
+    labelled: int = Field(4, ge=1, le=256)
     """Annotated crops in a batch."""
     unlabelled: int = Field(6, ge=0, le=256)
     """Crops without annotation in a batch."""
