@@ -11,12 +11,16 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_pccs.project_layers import LayerData, first_layers
 from pccs.project import Project
 from pccs.samples import SAMPLES, make_sample_project
 
 if TYPE_CHECKING:
     import napari
+
+PLACEHOLDER = "sample, opened in the PCCS panel"
 
 
 def sample_project(which: str) -> Project:
@@ -44,7 +48,8 @@ def _open(which: str) -> list[LayerData]:
         with project:
             return first_layers(project)
     _show(viewer, project)
-    return [(None,)]
+    # napari refuses a sample without a layer, and the panel shows its own: this one goes at once.
+    return [(np.zeros((1, 1), np.uint8), {"name": PLACEHOLDER, "visible": False}, "image")]
 
 
 def _show(viewer: napari.Viewer, project: Project) -> None:
@@ -53,6 +58,7 @@ def _show(viewer: napari.Viewer, project: Project) -> None:
     panel = open_panel(viewer)
     panel.session.adopt(project)
     panel.show_stage("train")
+    panel.link.take_away(PLACEHOLDER)
     panel.session.say(
         "info",
         f"A fresh copy of the sample is in {project.path.parent}. Press Train, then watch the overlay; "

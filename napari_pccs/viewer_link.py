@@ -346,6 +346,18 @@ class ViewerLink:
         else:
             self._images.forget(layer)
 
+    def take_away(self, name: str) -> None:
+        """Remove the next layer of that name as soon as napari has added it."""
+        from qtpy.QtCore import QTimer
+
+        def added(event: Any) -> None:
+            if event.value.name.startswith(name):  # napari may have numbered it
+                inserted.disconnect(added)
+                QTimer.singleShot(0, lambda: self._remove(event.value))
+
+        inserted = self.viewer.layers.events.inserted
+        inserted.connect(added)
+
     # ------------------------------------------------------------- plumbing
 
     def _connect(self, signal: Any, slot: Callable[..., Any]) -> None:
