@@ -23,24 +23,24 @@ class _Settings(BaseModel):
 class NetSettings(_Settings):
     """Shape of the U-Net and its projection head."""
 
-    widths: tuple[int, ...] = Field((8, 16, 32, 64, 96), min_length=5, max_length=5)
+    widths: tuple[int, ...] = Field(default=(8, 16, 32, 64, 96), min_length=5, max_length=5)
     """Channels of the five levels, at strides 1, 2, 4, 8 and 16."""
-    embedding: int = Field(64, ge=4, le=1024)
+    embedding: int = Field(default=64, ge=4, le=1024)
     """``D``: dimensions of a pixel's feature vector."""
 
 
 class DataSettings(_Settings):
     """What a batch is made of."""
 
-    crop: int = Field(96, ge=32, le=1024, multiple_of=16)
+    crop: int = Field(default=96, ge=32, le=1024, multiple_of=16)
     """Side of the square training crop, in pixels at the working scale."""
     scale: float | Literal["auto"] = "auto"
     """Working scale: factor from the image's pixels to the network's."""
-    labelled: int = Field(4, ge=1, le=256)
+    labelled: int = Field(default=4, ge=1, le=256)
     """Annotated crops in a batch."""
-    unlabelled: int = Field(6, ge=0, le=256)
+    unlabelled: int = Field(default=6, ge=0, le=256)
     """Crops without annotation in a batch."""
-    holdout: float = Field(0.1, ge=0.0, lt=0.9)
+    holdout: float = Field(default=0.1, ge=0.0, lt=0.9)
     """Share of the annotated area, in blocks, that is kept for validation."""
     orientation: Literal["any", "upright"] = "any"
     """Whether images may be turned and mirrored freely, or have an up and a down."""
@@ -54,37 +54,37 @@ class MethodSettings(_Settings):
     mixing: Literal["none", "cutmix", "copy-paste"] = "copy-paste"
     """How unlabelled crops enter the student's batch: alone, mixed among themselves, or mixed
     with annotated crops in both directions."""
-    pseudo: float = Field(1.0, ge=0.0)
+    pseudo: float = Field(default=1.0, ge=0.0)
     """Cross-entropy and Dice on the teacher's labels of unannotated pixels."""
-    pseudo_confidence: float = Field(0.0, ge=0.0, lt=1.0)
+    pseudo_confidence: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Pseudo-labels below this confidence are left out (0: none is)."""
-    consistency: float = Field(0.0, ge=0.0)
+    consistency: float = Field(default=0.0, ge=0.0)
     """``w_max`` of the squared difference between student and teacher probabilities."""
-    prototype_consistency: float = Field(0.1, ge=0.0)
+    prototype_consistency: float = Field(default=0.1, ge=0.0)
     """Agreement of the segmentation head with the classifier formed by the prototypes."""
-    entropy: float = Field(0.0, ge=0.0)
+    entropy: float = Field(default=0.0, ge=0.0)
     """Mean entropy of the student on unlabelled pixels."""
-    contrast: float = Field(0.1, ge=0.0)
+    contrast: float = Field(default=0.1, ge=0.0)
     """``λ_pc``."""
-    contrast_temperature: float = Field(0.05, gt=0.0)
+    contrast_temperature: float = Field(default=0.05, gt=0.0)
     """``T_c``."""
     contrast_direction: Literal["certain", "uncertain", "none"] = "certain"
     """Whether certain or uncertain prototypes weigh more in ``l_pc``."""
-    levels: int = Field(4, ge=2, le=32)
+    levels: int = Field(default=4, ge=2, le=32)
     """Depth levels a region is cut into."""
-    memory: float = Field(0.3, ge=0.0)
+    memory: float = Field(default=0.3, ge=0.0)
     """``λ_aux``."""
-    prototypes: int = Field(4, ge=1, le=64)
+    prototypes: int = Field(default=4, ge=1, le=64)
     """``K``: prototypes a class keeps in the memory."""
-    teacher_momentum: float = Field(0.99, ge=0.0, lt=1.0)
+    teacher_momentum: float = Field(default=0.99, ge=0.0, lt=1.0)
     """``α_max`` of the moving average that makes the teacher."""
     gate: Literal["quality", "steps", "open"] = "quality"
     """What lets the unlabelled terms speak: measured teacher quality, a step count, or nothing."""
-    gate_step: int = Field(50, ge=0)
+    gate_step: int = Field(default=50, ge=0)
     """Step before which the unlabelled terms are silent."""
-    ramp_steps: int = Field(60, ge=1)
+    ramp_steps: int = Field(default=60, ge=1)
     """Steps over which they come up once the gate is open."""
-    gate_quality: float = Field(0.4, ge=0.0, le=1.0)
+    gate_quality: float = Field(default=0.4, ge=0.0, le=1.0)
     """Dice on held-out annotated pixels at which the gate opens."""
 
     @property
@@ -106,15 +106,15 @@ class OptimSettings(_Settings):
     """Optimiser and its schedule."""
 
     name: Literal["adamw", "sgd"] = "adamw"
-    rate: float = Field(1e-3, gt=0.0)
-    weight_decay: float = Field(1e-4, ge=0.0)
-    warmup: int = Field(20, ge=0)
+    rate: float = Field(default=1e-3, gt=0.0)
+    weight_decay: float = Field(default=1e-4, ge=0.0)
+    warmup: int = Field(default=20, ge=0)
     """Steps over which the rate rises."""
-    half_life: int = Field(1000, ge=1)
+    half_life: int = Field(default=1000, ge=1)
     """The rate falls as ``1/sqrt(1 + step/half_life)``: a schedule without a known end."""
-    poly_steps: int | None = Field(None, ge=1)
+    poly_steps: int | None = Field(default=None, ge=1)
     """When given, polynomial decay (power 0.9) over that many steps instead."""
-    clip: float = Field(5.0, gt=0.0)
+    clip: float = Field(default=5.0, gt=0.0)
     """Largest norm of the gradient."""
 
 
@@ -122,12 +122,12 @@ class TrainSettings(_Settings):
     """All settings of a run."""
 
     preset: str = "pccs"
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31)
     net: NetSettings = NetSettings()
     data: DataSettings = DataSettings()
     method: MethodSettings = MethodSettings()
     optim: OptimSettings = OptimSettings()
-    validate_every: int = Field(50, ge=1)
+    validate_every: int = Field(default=50, ge=1)
     """Steps between two measurements on the held-out annotated pixels."""
 
 

@@ -222,7 +222,7 @@ class Suggested:
 
 @dataclass(frozen=True, config=_FROZEN)
 class Progressed:
-    """A background task (``"segment"`` or ``"load"``) has come to ``done`` of ``total``."""
+    """A background task (``"segment"`` or ``"suggest"``) has come to ``done`` of ``total``."""
 
     task: str
     done: int

@@ -20,7 +20,7 @@ from pccs.method.uncertainty import normalised_entropy
 from pccs.nets import ModelFacts, SegmentationNet, checkpoint
 from pccs.nets.runtime import place, resolve_device, to_device
 from pccs.predict.tiles import forward_tiled, pad_to_multiple
-from pccs.project import Project, Run
+from pccs.project import Item, Project, Run
 
 MODEL_FORMAT = 1
 
@@ -148,14 +148,14 @@ class Predictor:
         small = resize_image(full, scaled_size(height, width, self.facts.scale))
         return self._finish(small, (height, width))
 
-    def predict_item(self, project: Project, item: str) -> Prediction:
+    def predict_item(self, project: Project, item: str | Item) -> Prediction:
         """Segment an item of ``project``; images of recently seen items are kept at hand."""
         found = project.item(item)
         size = project.sources[found.stem].info.plane_shape
         return self._finish(self._items(project).image(found.name), size)
 
     @torch.no_grad()
-    def embed(self, project: Project, item: str) -> NDArray[np.float32]:
+    def embed(self, project: Project, item: str | Item) -> NDArray[np.float32]:
         """Mean bottleneck feature of an item, ``(D,)`` of unit length: how much two look alike."""
         x, _ = pad_to_multiple(self._items(project).image(project.item(item).name)[None])
         net = self.net

@@ -124,6 +124,17 @@ class Trainer:
         trainer._restore(facts, tensors)
         return trainer
 
+    def reopened(self, settings: TrainSettings) -> Trainer:
+        """This run at its last checkpoint (or its beginning) with other ``settings``.
+
+        What :meth:`discard_since_start` goes back to stays what it was.
+        """
+        again = Trainer(self.project, self.run, settings, self.facts, self.device)
+        if self.run.has_checkpoint:
+            again._restore(*checkpoint.read(self.run.path))
+        again._began_at = self._began_at
+        return again
+
     # ---------------------------------------------------------------- steps
 
     def step(self) -> dict[str, float] | None:

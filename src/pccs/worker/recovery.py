@@ -8,7 +8,6 @@ import torch
 
 from pccs.config import TrainSettings
 from pccs.errors import TrainingError
-from pccs.nets import checkpoint
 from pccs.train import Trainer
 
 _SMALLEST_CROP = 32
@@ -37,7 +36,7 @@ def smaller(trainer: Trainer) -> tuple[Trainer, str]:
             path=trainer.run.path,
             remedy="Close other programs, or narrow the network with --set net.widths=8,16,24,32,48",
         )
-    again = reopened(trainer, settings)
+    again = trainer.reopened(settings)
     data = settings.data
     batch = f"{data.labelled} + {data.unlabelled} crops of {data.crop} × {data.crop} pixels"
     return again, f"Memory ran out; training goes on from step {again.step_count} with {batch} a step."
@@ -49,7 +48,7 @@ def slower(trainer: Trainer) -> tuple[Trainer, str]:
     settings = trainer.settings.model_copy(
         update={"optim": optim.model_copy(update={"rate": optim.rate / 2})}
     )
-    again = reopened(trainer, settings)
+    again = trainer.reopened(settings)
     return again, (
         f"The loss was no longer a number; training goes on from step {again.step_count} "
         f"with half the learning rate ({settings.optim.rate:.3g})."
@@ -69,18 +68,6 @@ def shrunk(settings: TrainSettings) -> TrainSettings | None:
     else:
         return None
     return settings.model_copy(update={"data": data.model_copy(update=update)})
-
-
-def reopened(trainer: Trainer, settings: TrainSettings) -> Trainer:
-    """The run of ``trainer`` at its last checkpoint (or its beginning), with other ``settings``.
-
-    What :meth:`~pccs.train.Trainer.discard_since_start` goes back to stays what it was.
-    """
-    fresh = Trainer(trainer.project, trainer.run, settings, trainer.facts, trainer.device)
-    if (trainer.run.path / checkpoint.POINTER).exists():
-        fresh._restore(*checkpoint.read(trainer.run.path))
-    fresh._began_at = trainer._began_at
-    return fresh
 
 
 def release_memory() -> None:
