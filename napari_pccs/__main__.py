@@ -14,6 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     import napari
+    from qtpy.QtWidgets import QApplication
 
     from napari_pccs.panel import open_panel
     from pccs.errors import PccsError
@@ -21,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     viewer = napari.Viewer(title="napari: PCCS")
     panel = open_panel(viewer)
     if options.project is not None:
+        QApplication.processEvents()  # the canvas has its size now, so that the image fits it
         try:
             panel.session.open_project(options.project)
         except PccsError as error:

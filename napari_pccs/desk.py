@@ -73,6 +73,13 @@ class Desk:
             with reported():
                 self.session.open_project(folder)
 
+    def new_project(self) -> None:
+        """Ask where a new project goes and open it, empty."""
+        path = dialogs.ask_new_project(self.parent, Path.home() / "project.pccs")
+        if path is not None:
+            with reported():
+                self.session.create_project(path)
+
     def open_sample(self, which: str = "cells") -> None:
         """Open a fresh copy of a sample project."""
         from napari_pccs.sample_data import sample_project

@@ -84,7 +84,7 @@ class Plot(QWidget):
         import pyqtgraph
 
         self._top = self._plot_widget(pyqtgraph, "step")
-        self._top.setLabel("left", "loss", color=LOSS)
+        self._top.setLabel("left", "loss on labels", color=LOSS)
         self._top.setLabel("right", "Dice", color=VALIDATION)
         self._top.showAxis("right")
         self._right = pyqtgraph.ViewBox(enableMenu=False)

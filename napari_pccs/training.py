@@ -46,6 +46,12 @@ class Curve:
             self.y.pop()
 
 
+def label_loss(figures: Mapping[str, Any]) -> float | None:
+    """The loss to draw: that on the labels, which does not jump when other terms come in."""
+    value = figures.get("supervised", figures.get("loss"))
+    return float(value) if isinstance(value, int | float) else None
+
+
 class TrainingFacts:
     """State of training, and its curves.
 
@@ -111,8 +117,9 @@ class TrainingFacts:
         self.memory_mb, self.device_memory_mb = event.memory_mb, event.device_memory_mb
         self.seconds_left = event.seconds_left
         self.figures = dict(event.figures)
-        if "loss" in event.figures:
-            self.loss.add(event.step, event.figures["loss"])
+        loss = label_loss(event.figures)
+        if loss is not None:
+            self.loss.add(event.step, loss)
 
     def validated(self, event: Validated) -> None:
         """The teacher was measured."""
@@ -144,13 +151,15 @@ class TrainingFacts:
             if not isinstance(step, int | float):
                 continue
             self.step = max(self.step, int(step))
-            loss = row.get("loss", row.get("figures", {}).get("loss"))
-            if isinstance(loss, int | float):
-                self.loss.add(float(step), float(loss))
-            dice = row.get("dice")
+            loss = label_loss(row)
+            if loss is not None:
+                self.loss.add(float(step), loss)
+            dice = row.get("validation")
             if isinstance(dice, int | float):
                 self.validation.add(float(step), float(dice))
                 self.dice = float(dice)
+                self.per_class = dict(row.get("per_class") or {})
+                self.validation_pixels = int(row.get("pixels") or 0)
 
     def _enter(self, run: str) -> None:
         if run == self.run:

@@ -78,6 +78,7 @@ class ImagesStage(QWidget):
             tip="Every image layer that is open in napari becomes a source",
         )
         self.project = button("Open a project…", desk.open_project, tip="A folder NAME.pccs")
+        self.new = button("New project…", desk.new_project, tip="An empty one; images are added to it")
         self.sample = button(
             "Try a sample", desk.open_sample, tip="Half-labelled cells: a fresh copy to play with"
         )
@@ -113,7 +114,8 @@ class ImagesStage(QWidget):
         for widget in (
             self._hint,
             row(self.files, self.folder),
-            row(self.layers, self.project),
+            self.layers,
+            row(self.project, self.new),
             self.sample,
             *self._source_box,
         ):

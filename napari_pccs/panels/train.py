@@ -19,13 +19,20 @@ ABOUT_PRESETS = {
     "copy-paste": "Copy-paste: labelled and unlabelled images mixed both ways.",
 }
 FIGURES = {
+    "loss": "loss, all terms",
     "supervised": "loss on your labels",
+    "pseudo": "loss on the teacher's labels",
     "contrast": "prototype contrast",
-    "auxiliary": "prototype memory",
+    "memory": "prototype memory",
     "consistency": "consistency",
-    "memory_cosine": "likeness of prototypes",
-    "confident": "confident pixels",
+    "prototype_consistency": "prototype consistency",
+    "entropy": "entropy",
+    "memory_cosine": "likeness of prototypes in a class",
+    "prototypes": "prototypes in use per class",
+    "confident": "share of confident pixels",
     "quality": "teacher quality",
+    "weight": "weight of the unlabelled images",
+    "gradient": "size of the gradient",
 }
 
 

@@ -282,6 +282,16 @@ def test_themes_and_help(full: PccsPanel, qtbot: Any) -> None:
     full.viewer.theme = "dark"
 
 
+def test_a_new_project_is_empty_and_says_what_to_do(
+    full: PccsPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialogs, "ask_new_project", lambda parent, suggestion: tmp_path / "new.pccs")
+    full.images.new.click()
+    assert full.title.text() == "new"
+    assert "Add images" in full.images._hint.text()
+    assert len(full.viewer.layers) == 0, "the layers of the old project are gone"
+
+
 def test_dropping_a_project_opens_it(panel: PccsPanel, project_path: Path) -> None:
     panel.desk.open_paths([project_path])
     assert panel.title.text() == "five"

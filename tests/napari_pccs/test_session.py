@@ -282,3 +282,18 @@ def test_an_echo_is_said_once(session: Session, clock: Any) -> None:
     clock.now += 5
     session.say("error", "Too big.")
     assert len(said) == 2
+
+
+def test_curves_come_back_from_the_run_on_disk(session: Session) -> None:
+    rows = [
+        {"step": 10, "loss": 3.0, "supervised": 1.0},
+        {"step": 20, "loss": 9.0, "supervised": 0.5},
+        {"step": 20, "validation": 0.75, "per_class": {"cell": 0.8}, "pixels": 40},
+        {"step": 30, "validation": None, "per_class": {}, "pixels": 0},
+        {"broken": True},
+    ]
+    training = session.training
+    training.load("0001-pccs", rows)
+    assert (training.loss.x, training.loss.y) == ([10, 20], [1.0, 0.5])
+    assert (training.validation.x, training.validation.y) == ([20], [0.75])
+    assert (training.dice, training.step, training.per_class) == (0.75, 30, {"cell": 0.8})
