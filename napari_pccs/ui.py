@@ -18,7 +18,7 @@ WIDTH = 360
 
 
 def style_sheet(theme_name: str) -> str:
-    """Style of the panel in the colours of a napari theme."""
+    """Style of the panel in the colours of a napari theme (the sheet itself is most of this)."""
     from napari.utils.theme import get_theme
 
     theme = get_theme(theme_name)

@@ -81,7 +81,4 @@ def _write_png(target: Path, values: npt.NDArray[Any]) -> None:
             allowed="2D, values 0 to 65,535",
             remedy="Save them as TIFF",
         )
-    from pccs.atomic import writing
-
-    with writing(target) as temporary, temporary.open("wb") as file:
-        Image.fromarray(values).save(file, format="PNG")
+    Image.fromarray(values).save(target, format="PNG")

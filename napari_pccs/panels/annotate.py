@@ -57,6 +57,10 @@ class AnnotateStage(QWidget):
             "Disagreement: how far student and teacher are apart."
         )
         self.map.currentIndexChanged.connect(lambda _: desk.link.show_map(self.map.currentData()))
+        self._lay_out()
+        self._listen()
+
+    def _lay_out(self) -> None:
         layout = stage_layout(self)
         for widget in (
             self.hint,
@@ -71,7 +75,9 @@ class AnnotateStage(QWidget):
         ):
             layout.addWidget(widget)
         layout.addStretch(1)
-        signals = desk.session.signals
+
+    def _listen(self) -> None:
+        signals = self._desk.session.signals
         for signal in (signals.project_changed, signals.classes_changed):
             signal.connect(self._fill)
         for signal in (signals.current_changed, signals.prediction_changed, signals.item_changed):

@@ -30,12 +30,6 @@ class ExportStage(QWidget):
         self.format.currentIndexChanged.connect(lambda _: self.refresh())
         self.what = {name: QCheckBox(title) for name, title in CONTENTS.items()}
         self.what["masks"].setChecked(True)
-        boxes = QWidget()
-        grid = QGridLayout(boxes)
-        grid.setContentsMargins(0, 0, 0, 0)
-        for position, box in enumerate(self.what.values()):
-            box.toggled.connect(lambda _: self.refresh())
-            grid.addWidget(box, position // 2, position % 2)
         self.out = QLineEdit()
         self.out.setPlaceholderText("Folder for the results")
         self.out.textChanged.connect(lambda _: self.refresh())
@@ -45,11 +39,18 @@ class ExportStage(QWidget):
         self.cancel = button("Cancel", self._cancel)
         self.status = text("")
         self.show_folder = button("Open folder", self._open)
+        self._timer = QTimer(self)
+        self._timer.setInterval(150)
+        self._timer.timeout.connect(self._look)
+        self._lay_out()
+        self._listen()
+
+    def _lay_out(self) -> None:
         layout = stage_layout(self)
         for widget in (
             self.hint,
             self.format,
-            boxes,
+            self._boxes(),
             row(self.out, self.browse, stretch=0),
             self.preview,
             self.start,
@@ -59,10 +60,18 @@ class ExportStage(QWidget):
         ):
             layout.addWidget(widget)
         layout.addStretch(1)
-        self._timer = QTimer(self)
-        self._timer.setInterval(150)
-        self._timer.timeout.connect(self._look)
-        signals = desk.session.signals
+
+    def _boxes(self) -> QWidget:
+        boxes = QWidget()
+        grid = QGridLayout(boxes)
+        grid.setContentsMargins(0, 0, 0, 0)
+        for position, box in enumerate(self.what.values()):
+            box.toggled.connect(lambda _: self.refresh())
+            grid.addWidget(box, position // 2, position % 2)
+        return boxes
+
+    def _listen(self) -> None:
+        signals = self._desk.session.signals
         signals.project_changed.connect(self._project_changed)
         for signal in (signals.items_changed, signals.training_changed):
             signal.connect(self.refresh)

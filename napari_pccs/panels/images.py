@@ -83,13 +83,7 @@ class ImagesStage(QWidget):
             "Try a sample", desk.open_sample, tip="Half-labelled cells: a fresh copy to play with"
         )
         self.model = SourcesModel(desk)
-        self.list = QListView()
-        self.list.setModel(self.model)
-        self.list.setUniformItemSizes(True)
-        self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.setFixedHeight(112)
-        self.list.selectionModel().currentChanged.connect(lambda *_: self._show_source())
+        self.list = self._make_list()
         self.about = text("", "quiet")
         self.axes = QComboBox()
         self.axes.setEditable(True)
@@ -110,6 +104,20 @@ class ImagesStage(QWidget):
             row(text("Axes"), self.axes, self.apply_axes),
             row(self.masks, self.relink, self.remove),
         ]
+        self._lay_out()
+        self._listen()
+
+    def _make_list(self) -> QListView:
+        view = QListView()
+        view.setModel(self.model)
+        view.setUniformItemSizes(True)
+        view.setTextElideMode(Qt.TextElideMode.ElideRight)
+        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        view.setFixedHeight(112)
+        view.selectionModel().currentChanged.connect(lambda *_: self._show_source())
+        return view
+
+    def _lay_out(self) -> None:
         layout = stage_layout(self)
         for widget in (
             self._hint,
@@ -121,7 +129,9 @@ class ImagesStage(QWidget):
         ):
             layout.addWidget(widget)
         layout.addStretch(1)
-        signals = desk.session.signals
+
+    def _listen(self) -> None:
+        signals = self._desk.session.signals
         signals.project_changed.connect(self.refresh)
         signals.items_changed.connect(self.refresh)
         self.refresh()
