@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from pccs.events import Command, Event, Ready
+from pccs.events import Command, Event, Noticed, Ready
 from pccs.worker.client import WorkerClient
 
 LINGER = 90.0
@@ -94,9 +94,12 @@ class WorkerRoom:
             self._client.send(command)
 
     def warm_up(self) -> None:
-        """Start the worker ahead of its first command, so that training begins at once."""
+        """Start the worker ahead of its first command, so that training begins at once.
+
+        One that has just died stays dead until its end has been told by :meth:`pump`.
+        """
         self._last_use = self._clock()
-        if not self.alive:
+        if self._client is None:
             self._start()
 
     def pump(self) -> list[Event | Ended]:
@@ -107,10 +110,13 @@ class WorkerRoom:
                 generation, event = self._inbox.get_nowait()
             except Empty:
                 return arrived
-            if isinstance(event, Ended):
-                self._note_end(generation, event)
-            elif generation != self._generation:
+            if generation != self._generation:
+                # A predecessor's last words concern nobody, unless it went without being asked.
+                if isinstance(event, Ended) and not event.expected:
+                    arrived.append(Noticed("warning", event.sentence))
                 continue
+            if isinstance(event, Ended):
+                self._note_end(event)
             elif isinstance(event, Ready):
                 self.device, self.crash = event.device, ""
             arrived.append(event)
@@ -163,9 +169,7 @@ class WorkerRoom:
         self._enders = [thread for thread in self._enders if thread.is_alive()]
         self._enders.append(ender)
 
-    def _note_end(self, generation: int, event: Ended) -> None:
-        if generation != self._generation:
-            return
+    def _note_end(self, event: Ended) -> None:
         self._client = None
         self.device = ""
         if not event.expected:

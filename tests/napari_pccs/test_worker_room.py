@@ -58,6 +58,11 @@ def test_it_starts_with_the_first_command_and_says_what_it_has(room: WorkerRoom,
     assert room.crash == "", "an end that was asked for is no crash"
     assert room.pid is not None
     os.kill(room.pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    until = time.monotonic() + PATIENCE
+    while room.alive and time.monotonic() < until:
+        time.sleep(0.01)
+    room.warm_up()
+    assert not room.alive, "nothing hides a crash that was not told yet"
     ended = wait_for(room, lambda event: isinstance(event, Ended) and not event.expected)
     assert room.crash == ended.sentence != ""
     assert not room.alive
