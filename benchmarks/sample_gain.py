@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks._harness import Report, Target, command, finish, say, table
 from pccs.config import preset
 from pccs.demo.arms import Arm, load_truth, train_arm
-from pccs.demo.show import SETTINGS, STEPS
+from pccs.demo.show import STEPS
 from pccs.samples import make_sample_project, truth_folder
 
 ARMS = ("supervised", "pccs")
@@ -34,7 +34,7 @@ def run_seed(seed: int, options: Namespace) -> dict[str, Arm]:
         ):
             names = [item.name for item in project.select("unannotated")]
             truth = load_truth(project, truth_folder("cells"), names)
-            settings = preset(name, {**SETTINGS, **dict(options.set)}, seed=seed)
+            settings = preset(name, dict(options.set), seed=seed)
             arms[name], _ = train_arm(
                 project, settings, steps=options.steps, truth=truth, device=options.device
             )

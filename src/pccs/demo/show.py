@@ -25,9 +25,7 @@ from pccs.train import Trainer
 
 ARMS = ("supervised", "pccs")
 STEPS = 400
-"""Both arms together take two to three minutes on two cores."""
-SETTINGS = {"data.crop": "96", "data.labelled": "4", "data.unlabelled": "4"}
-"""Settings of both arms that differ from the presets: small crops and batches, for small images and a CPU."""
+"""Both arms together take three to four minutes on two cores."""
 _WATCHED = 10
 """Images of the curve: few, so that measuring does not take longer than training."""
 
@@ -57,7 +55,7 @@ def run_demo(out: Path, *, steps: int = STEPS, seed: int = 0, device: str = "aut
         for name in ARMS:
             arms[name], predictors[name] = train_arm(
                 project,
-                preset(name, SETTINGS, seed=seed),
+                preset(name, seed=seed),
                 steps=steps,
                 truth=hidden,
                 watch=watch,
