@@ -76,7 +76,7 @@ class MethodSettings(_Settings):
     """``λ_aux``."""
     prototypes: int = Field(default=4, ge=1, le=64)
     """``K``: prototypes a class keeps in the memory."""
-    teacher_momentum: float = Field(default=0.99, ge=0.0, lt=1.0)
+    teacher_momentum: float = Field(default=0.98, ge=0.0, lt=1.0)
     """``α_max`` of the moving average that makes the teacher."""
     gate: Literal["quality", "steps", "open"] = "quality"
     """What lets the unlabelled terms speak: measured teacher quality, a step count, or nothing."""

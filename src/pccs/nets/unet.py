@@ -15,6 +15,10 @@ from torch import Tensor, nn
 
 STRIDE = 4
 """Stride of the feature map on which prototypes are formed."""
+LOGIT_GAIN = 5.0
+"""Factor on the last layer's output. Adam moves a weight by about the learning rate a step, whatever
+the gradient: without the factor a confident answer would be a thousand steps away, with it the first
+overlay already means something."""
 DEEPEST = 16
 """Stride of the deepest level: sides of an input must be multiples of it."""
 
@@ -91,7 +95,7 @@ class SegmentationNet(nn.Module):
             skip = skips.pop()
             y = block(torch.cat([_resize(y, skip.shape[-2:]), skip], dim=1))
             levels.append(y)
-        logits = self.segment(y)
+        logits = LOGIT_GAIN * self.segment(y)
         return logits, self._embed(levels) if embed else None
 
     def encode(self, x: Tensor) -> list[Tensor]:
