@@ -101,7 +101,7 @@ def stack(panel: PccsPanel, camera: Camera, folder: Path) -> None:
     session.go_to("fibres:5")
     panel.show_stage("train")
     panel.train.train.click()
-    wait(PATIENCE, lambda: session.training.step >= LEARN_STEPS // 2)
+    wait(PATIENCE, lambda: session.training.step >= 2 * LEARN_STEPS)
     camera.take("window-stack-light")
     panel.train.keep.click()
     wait(PATIENCE, lambda: not session.training.active)
