@@ -174,7 +174,8 @@ class _Chart:
         for x, y in places:
             self.draw.ellipse((x - 3 * z, y - 3 * z, x + 3 * z, y + 3 * z), color)
         x, y = places[-1]
-        self.draw.text((x + 8 * z, y), f"{name} {points[-1][1]:.2f}", color, _font(13 * z), anchor="lm")
+        label, font = f"{name} {points[-1][1]:.2f}", _font(13 * z)
+        self.draw.text((x + 8 * z, y), label, color, font, anchor="lm", stroke_width=3 * z, stroke_fill=PAPER)
 
 
 def _round_step(rough: float) -> float:
