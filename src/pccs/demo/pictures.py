@@ -128,8 +128,11 @@ def curve_chart(path: Path, curves: Mapping[str, Curve], title: str, unit: str) 
     zoom = 2  # drawn twice as large and reduced, which smooths the lines
     chart = _Chart(760 * zoom, 420 * zoom, zoom, max((c[-1][0] for c in curves.values() if c), default=1.0))
     chart.frame(title, unit)
-    for name, points in curves.items():
-        chart.line(points, ARM_COLORS.get(name, INK), name)
+    shown = {name: points for name, points in curves.items() if points}
+    for name, points in shown.items():
+        chart.line(points, ARM_COLORS.get(name, INK))
+    for name, points in shown.items():  # after all lines, so that none runs through a name
+        chart.label(points[-1], ARM_COLORS.get(name, INK), name)
     chart.image.resize((760, 420), Image.Resampling.LANCZOS).save(path)
 
 
@@ -164,18 +167,20 @@ class _Chart:
         middle = (self.left + self.right) / 2
         self.draw.text((middle, self.bottom + 26 * z), unit, INK, _font(12 * z), anchor="mt")
 
-    def line(self, points: Curve, color: tuple[int, int, int], name: str) -> None:
-        """One curve, its name at its end."""
-        if not points:
-            return
+    def line(self, points: Curve, color: tuple[int, int, int]) -> None:
+        """One curve with a dot at each measurement."""
         z = self.zoom
         places = [self.at(*p) for p in points]
         self.draw.line(places, color, 3 * z, joint="curve")
         for x, y in places:
             self.draw.ellipse((x - 3 * z, y - 3 * z, x + 3 * z, y + 3 * z), color)
-        x, y = places[-1]
-        label, font = f"{name} {points[-1][1]:.2f}", _font(13 * z)
-        self.draw.text((x + 8 * z, y), label, color, font, anchor="lm", stroke_width=3 * z, stroke_fill=PAPER)
+
+    def label(self, end: tuple[float, float], color: tuple[int, int, int], name: str) -> None:
+        """The name of a curve beside its end; above it where the other curve goes on."""
+        z = self.zoom
+        x, y = self.at(*end)
+        lift = 0 if end[0] >= self.seconds else 9 * z
+        self.draw.text((x + 8 * z, y - lift), f"{name} {end[1]:.2f}", color, _font(13 * z), anchor="lm")
 
 
 def _round_step(rough: float) -> float:
