@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pccs.events import Suggested, Suggestion
 
-STRATEGIES: dict[str, tuple[str, str]] = {
-    "auto": ("Automatic", "Typical images before a model exists, uncertain ones once it does."),
-    "entropy": ("Uncertain", "Where the model is least sure, edges discounted. Needs a trained model."),
-    "claspe": ("Uncertain, all classes", "Uncertain places of every predicted class, with some chance."),
-    "disagreement": ("Undecided", "Where student and teacher disagree. Needs a trained model."),
-    "diversity": ("Typical", "Images that stand for many others. Works without a model."),
-    "random": ("Random", "Chance, kept to places with objects: the baseline the others must beat."),
-}
-"""Name for the worker, title, and what it does. A test compares the names with the engine's."""
+
+def choices() -> dict[str, tuple[str, str]]:
+    """Every strategy the engine has: name for the worker → title, and what it looks for."""
+    from pccs.suggest import STRATEGIES
+
+    found = {"auto": ("Automatic", "Typical images before a model exists, uncertain ones once it does.")}
+    for one in STRATEGIES.values():
+        need = ". Needs a trained model." if one.needs_model else "."
+        found[one.name] = (one.title, one.summary + need)
+    return found
 
 
 class SuggestionQueue:

@@ -18,11 +18,11 @@ LAYERS = (
     ("errors", "config", "events", "atomic", "labels"),
     ("images",),
     ("project",),
-    ("samples", "worker"),  # of the worker only the client's side, see TORCH_FREE
+    ("samples", "suggest", "worker"),  # of the worker only the client's side, see TORCH_FREE
     ("method", "nets"),
     ("data",),
     ("predict", "metrics"),
-    ("train", "suggest", "export"),
+    ("train", "export"),
     ("demo", "doctor"),
     ("cli", "__main__"),
 )
@@ -37,7 +37,7 @@ CLIENT_SIDE = {
     "pccs.worker.lines",
     "pccs.worker.log",
 }
-TORCH_FREE = ("errors", "config", "events", "atomic", "labels", "images", "project", "samples")
+TORCH_FREE = ("errors", "config", "events", "atomic", "labels", "images", "project", "samples", "suggest")
 OPEN_TO_PLUGIN = {*TORCH_FREE, "worker"} - {"atomic"}
 
 

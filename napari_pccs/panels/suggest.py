@@ -6,7 +6,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QListWidget, QListWidgetItem, QWidget
 
 from napari_pccs.desk import Desk
-from napari_pccs.suggestions import STRATEGIES
+from napari_pccs.suggestions import choices
 from napari_pccs.ui import button, reported, row, stage_layout, text
 from pccs.events import Progressed, Suggestion
 
@@ -21,7 +21,8 @@ class SuggestStage(QWidget):
         self._desk = desk
         self.hint = text("", "hint")
         self.strategy = QComboBox()
-        for name, (title, about) in STRATEGIES.items():
+        self._choices = choices()
+        for name, (title, about) in self._choices.items():
             self.strategy.addItem(title, name)
             self.strategy.setItemData(self.strategy.count() - 1, about, Qt.ItemDataRole.ToolTipRole)
         self.strategy.currentIndexChanged.connect(lambda _: self.refresh())
@@ -57,7 +58,7 @@ class SuggestStage(QWidget):
         session = self._desk.session
         queue, project = session.suggestions, session.project
         ready = project is not None and bool(len(project.items))
-        self.about.setText(STRATEGIES[self.strategy.currentData()][1])
+        self.about.setText(self._choices[self.strategy.currentData()][1])
         self.ask.setEnabled(ready and not queue.asked)
         self.ask.setText("Looking at the images…" if queue.asked else "Suggest next")
         self.list.clear()
@@ -78,7 +79,7 @@ class SuggestStage(QWidget):
         if not ready:
             return "Add images first."
         if some:
-            title = STRATEGIES.get(self._desk.session.suggestions.strategy, ("", ""))[0]
+            title = self._choices.get(self._desk.session.suggestions.strategy, ("", ""))[0]
             return f"Best first, chosen by “{title}”. Take one, paint inside the frame, or skip it."
         return "Ask which image, and which part of it, is worth annotating next."
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from napari_pccs.export_job import CONTENTS, FORMATS
 from napari_pccs.panels.images import AXES_CHOICES
 from napari_pccs.panels.train import ABOUT_PRESETS, duration
-from napari_pccs.suggestions import STRATEGIES
+from napari_pccs.suggestions import choices
 from pccs.config import PRESETS
 
 
 def test_strategies() -> None:
     import pccs.suggest
 
-    assert set(STRATEGIES) == {"auto", *pccs.suggest.STRATEGIES}
+    assert set(choices()) == {"auto", *pccs.suggest.STRATEGIES}
+    assert all(title and about.endswith(".") for title, about in choices().values())
 
 
 def test_formats_and_contents() -> None:

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-_SHORTEST = 128
+_SHORTEST = 160
 """No image is worked on with a longest side below this."""
 _UNKNOWN = 320
 """Longest side aimed at when no complete annotation tells how thick the objects are."""
-_THICKNESS = 14.0
+_THICKNESS = 5.0
 """Pixels the thinnest class should keep across."""
 
 

@@ -28,7 +28,7 @@ def test_nothing_to_measure() -> None:
 
 
 def test_large_objects_are_worked_on_small_and_thin_ones_at_full_size() -> None:
-    assert working_scale(448, [scene(448, 80)], 2) == pytest.approx(128 / 448)
+    assert working_scale(448, [scene(448, 80)], 2) == pytest.approx(160 / 448)
     thin = np.zeros((256, 256), np.uint8)
     thin[::40] = 1
     thin[1::40] = 1
@@ -36,7 +36,7 @@ def test_large_objects_are_worked_on_small_and_thin_ones_at_full_size() -> None:
 
 
 def test_tiny_images_are_enlarged_but_not_without_end() -> None:
-    assert working_scale(64, [], 2) == pytest.approx(2.0)
+    assert working_scale(64, [], 2) == pytest.approx(2.5)
     assert working_scale(5, [], 2) == 4.0
 
 
