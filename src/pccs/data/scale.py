@@ -1,23 +1,28 @@
 """Working scale: how many of the image's pixels one of the network's stands for.
 
-Small enough that a crop sees whole objects, large enough that the thinnest class keeps a thickness
-the network can draw.
+Small enough that a crop sees what it needs to see, large enough that the thinnest class keeps a
+thickness the network can draw. A single organ or lesion is recognised by its place in the picture:
+the picture should fit a crop. Many cells are recognised by their own looks: they keep their detail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, label
 
-_SHORTEST = 160
-"""No image is worked on with a longest side below this."""
+_FEW = 112
+"""Longest side worked on, at least, where an image shows one or two objects."""
+_MANY = 192
+"""The same where it shows many."""
 _UNKNOWN = 320
-"""Longest side aimed at when no complete annotation tells how thick the objects are."""
-_THICKNESS = 5.0
+"""Longest side aimed at when no complete annotation tells what the objects are like."""
+_THICKNESS = 4.0
 """Pixels the thinnest class should keep across."""
+_SPECK = 16
+"""Pixels below which a region says nothing about objects."""
 
 
 def thickness(target: NDArray[np.integer], classes: int) -> float | None:
@@ -29,12 +34,18 @@ def thickness(target: NDArray[np.integer], classes: int) -> float | None:
     found = []
     for index in range(1, classes):
         region = target == index
-        if region.sum() >= 16 and not region.all():
+        if region.sum() >= _SPECK and not region.all():
             found.append(4.0 * float(distance_transform_edt(region)[region].mean()))
     return min(found) if found else None
 
 
-def working_scale(longest_side: int, complete_targets: Iterable[NDArray[np.integer]], classes: int) -> float:
+def object_count(target: NDArray[np.integer], classes: int) -> int:
+    """Connected regions of anything but the first class, specks left out."""
+    regions, _ = label((target > 0) & (target < classes))
+    return int((np.bincount(regions.ravel())[1:] >= _SPECK).sum())
+
+
+def working_scale(longest_side: int, complete_targets: Sequence[NDArray[np.integer]], classes: int) -> float:
     """Factor from image pixels to working pixels, in (0, 4].
 
     Parameters
@@ -44,9 +55,11 @@ def working_scale(longest_side: int, complete_targets: Iterable[NDArray[np.integ
     complete_targets
         Training targets ``(H, W)`` of some completely annotated items; may be empty.
     """
-    widths = [t for t in (thickness(target, classes) for target in complete_targets) if t is not None]
-    floor = _SHORTEST / longest_side
+    measured = [(t, thickness(t, classes)) for t in complete_targets]
+    widths = [w for _, w in measured if w is not None]
     if not widths:
-        return float(min(4.0, max(floor, min(1.0, _UNKNOWN / longest_side))))
-    wanted = _THICKNESS / float(np.median(widths))
-    return float(min(4.0, max(floor, min(1.0, wanted))))
+        return float(min(4.0, max(_MANY / longest_side, min(1.0, _UNKNOWN / longest_side))))
+    count = float(np.median([object_count(t, classes) for t, w in measured if w is not None]))
+    floor = (_FEW if count <= 2 else _MANY) / longest_side
+    wanted = min(1.0, _THICKNESS / float(np.median(widths)))
+    return float(min(4.0, max(floor, wanted)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.draw import disk
 
-from pccs.data.scale import thickness, working_scale
+from pccs.data.scale import object_count, thickness, working_scale
 
 
 def scene(side: int, radius: int) -> np.ndarray:
@@ -27,16 +27,30 @@ def test_nothing_to_measure() -> None:
     assert working_scale(448, [np.zeros((50, 50), np.uint8)], 2) == pytest.approx(320 / 448)
 
 
-def test_large_objects_are_worked_on_small_and_thin_ones_at_full_size() -> None:
-    assert working_scale(448, [scene(448, 80)], 2) == pytest.approx(160 / 448)
+def test_one_large_object_is_worked_on_small_and_thin_ones_at_full_size() -> None:
+    assert working_scale(448, [scene(448, 80)], 2) == pytest.approx(112 / 448)
     thin = np.zeros((256, 256), np.uint8)
     thin[::40] = 1
-    thin[1::40] = 1
     assert working_scale(256, [thin], 2) == 1.0
 
 
+def test_many_objects_keep_more_detail_than_one() -> None:
+    many = np.zeros((448, 448), np.uint8)
+    for row, column in np.ndindex(4, 4):
+        many[disk((56 + 112 * row, 56 + 112 * column), 40)] = 1
+    assert object_count(many, 2) == 16
+    assert working_scale(448, [many], 2) == pytest.approx(192 / 448)
+
+
+def test_specks_and_unknown_pixels_are_no_objects() -> None:
+    target = np.zeros((64, 64), np.uint8)
+    target[5, 5] = 1
+    target[30:40, 30:40] = 255
+    assert object_count(target, 2) == 0
+
+
 def test_tiny_images_are_enlarged_but_not_without_end() -> None:
-    assert working_scale(64, [], 2) == pytest.approx(2.5)
+    assert working_scale(64, [], 2) == pytest.approx(3.0)
     assert working_scale(5, [], 2) == 4.0
 
 
