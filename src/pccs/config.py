@@ -23,7 +23,7 @@ class _Settings(BaseModel):
 class NetSettings(_Settings):
     """Shape of the U-Net and its projection head."""
 
-    widths: tuple[int, ...] = Field(default=(16, 32, 64, 96, 128), min_length=5, max_length=5)
+    widths: tuple[int, ...] = Field(default=(8, 16, 32, 64, 96), min_length=5, max_length=5)
     """Channels of the five levels, at strides 1, 2, 4, 8 and 16."""
     embedding: int = Field(default=64, ge=4, le=1024)
     """``D``: dimensions of a pixel's feature vector."""

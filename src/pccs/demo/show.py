@@ -24,7 +24,7 @@ from pccs.samples import make_sample_project, truth_folder
 from pccs.train import Trainer
 
 ARMS = ("supervised", "pccs")
-STEPS = 300
+STEPS = 400
 """Both arms together take about three minutes on one core of a laptop."""
 _WATCHED = 10
 """Images of the curve: few, so that measuring does not take longer than training."""
