@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log.trim(log.log_path(path))
     commands, events = take_pipes(log.log_path(path))
     emit = EventPipe(events, inbox)
-    print(time.strftime("--- worker %Y-%m-%d %H:%M:%S, process"), os.getpid(), flush=True)
+    print(time.strftime(f"{log.HEADER}%Y-%m-%d %H:%M:%S, process"), os.getpid(), flush=True)
     _settle(inbox)
     listen(commands, inbox, emit)
     try:

@@ -6,6 +6,9 @@ import shutil
 from pathlib import Path
 
 NAME = "worker.log"
+HEADER = "--- worker "
+"""What the line begins with that each worker writes first; it says nothing about an end."""
+
 LIMIT = 4 * 1024 * 1024
 """Bytes above which the log is moved aside to ``worker.log.1``, replacing the one before."""
 
@@ -52,7 +55,7 @@ def last_line(path: Path, since: int = 0, longest: int = 300) -> str:
             text = log.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(HEADER)]
     if not lines:
         return ""
     return lines[-1] if len(lines[-1]) <= longest else f"{lines[-1][:longest]}…"

@@ -260,6 +260,15 @@ def test_the_log_is_moved_aside_when_it_is_large(tmp_path):
     assert log.last_line(path, longest=2) == "ne…"
 
 
+def test_the_log_s_own_header_is_nobody_s_last_words(tmp_path):
+    path = tmp_path / "worker.log"
+    path.write_text("--- worker 2026-11-24 14:00:00, process 7\n")
+    assert log.last_line(path) == ""
+    with path.open("a") as more:
+        more.write("a word\n--- worker 2026-11-24 14:01:00, process 8\n")
+    assert log.last_line(path) == "a word"
+
+
 def test_the_sentence_of_an_end_names_the_signal_even_an_unknown_one():
     assert describe_end(0) == "The worker has ended."
     assert "memory" in describe_end(-9)
