@@ -16,6 +16,12 @@ def ask_files(parent: QWidget) -> list[Path]:
     return [Path(name) for name in names]
 
 
+def ask_mask_file(parent: QWidget) -> Path | None:
+    """One mask file, or ``None``."""
+    name, _ = QFileDialog.getOpenFileName(parent, "Mask of an image", str(Path.home()), IMAGE_FILTER)
+    return Path(name) if name else None
+
+
 def ask_folder(parent: QWidget, title: str, start: Path | None = None) -> Path | None:
     """An existing folder, or ``None``."""
     name = QFileDialog.getExistingDirectory(parent, title, str(start or Path.home()))

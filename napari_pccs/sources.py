@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,6 +12,7 @@ from pccs.errors import PccsError
 from pccs.events import Reload
 from pccs.images import find_images, probe
 from pccs.project import Source
+from pccs.project.mask_values import MaskValues, find_values
 
 if TYPE_CHECKING:
     from napari_pccs.session import Session
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 """Sentences about single files before they are summed up."""
+NAMED = 12
+"""Further files that are named in the sentence that sums up."""
 
 Runner: TypeAlias = Callable[[Callable[[], Any]], Any]
 
@@ -45,8 +48,8 @@ class Sources:
         errors: list[PccsError] = []
         self._session.annotations.flush()
         added: list[Source] = run(lambda: project.add_sources(find_images(chosen), on_error=errors.append))
-        self._report([str(error) for error in errors], "warning", "file")
-        self._report([source.note for source in added if source.note], "info", "file")
+        self._left_out(errors)
+        self._report([source.note for source in added if source.note])
         self.changed()
         return added
 
@@ -79,12 +82,41 @@ class Sources:
         self._session.need_project().remove_source(stem)
         self.changed()
 
-    def import_masks(self, place: str | Path, *, complete: bool = True, run: Runner = at_once) -> list[str]:
-        """Take masks named like the images as annotations; names of the items that have one now."""
+    def mask_values(self, place: str | Path, run: Runner = at_once) -> tuple[MaskValues, int]:
+        """The values of the masks in a folder (or one file), and how many annotations they would replace."""
+        project = self._session.need_project()
+        self._session.annotations.flush()
+
+        def look() -> tuple[MaskValues, int]:
+            found = find_values(Path(place), project.sources.values())
+            return found, sum(project.item(name).stem in found.stems for name in project.annotated_items())
+
+        both: tuple[MaskValues, int] = run(look)
+        return both
+
+    def import_masks(
+        self,
+        place: str | Path,
+        *,
+        complete: bool = True,
+        table: Mapping[int, int] | None = None,
+        run: Runner = at_once,
+    ) -> list[str]:
+        """Take masks named like the images as annotations; names of the items that have one now.
+
+        ``table`` is mask value → class value, the classes' export values by default. A mask that does
+        not fit costs one sentence, and the others go on.
+        """
         session = self._session
         project = session.need_project()
         session.annotations.flush()
-        done: list[str] = run(lambda: project.import_masks(Path(place), project.items, complete=complete))
+        errors: list[PccsError] = []
+        done: list[str] = run(
+            lambda: project.import_masks(
+                Path(place), project.items, complete=complete, table=table, on_error=errors.append
+            )
+        )
+        self._left_out(errors)
         session.annotations.forget()
         session.tell(Reload())
         session.signals.items_changed.emit()
@@ -99,9 +131,18 @@ class Sources:
         self._session.tell(Reload())
         self._session.show_something()
 
-    def _report(self, sentences: list[str], level: str, noun: str) -> None:
-        for sentence in sentences[:SHOWN]:
-            self._session.say(level, sentence)
-        more = len(sentences) - SHOWN
+    def _left_out(self, errors: Sequence[PccsError]) -> None:
+        for error in errors[:SHOWN]:
+            self._session.say("warning", str(error))
+        names = [error.path.name for error in errors[SHOWN:] if error.path is not None]
+        more = len(names) - NAMED
+        if names:
+            and_more = f" and {more} more" if more > 0 else ""
+            self._session.say("warning", f"Left out as well: {', '.join(names[:NAMED])}{and_more}.")
+
+    def _report(self, notes: Sequence[str]) -> None:
+        for note in notes[:SHOWN]:
+            self._session.say("info", note)
+        more = len(notes) - SHOWN
         if more > 0:
-            self._session.say(level, f"The same goes for {more} more {noun}{'s' * (more > 1)}.")
+            self._session.say("info", f"The same goes for {more} more file{'s' * (more > 1)}.")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt
-from qtpy.QtWidgets import QComboBox, QListView, QWidget
+from qtpy.QtWidgets import QComboBox, QListView, QMenu, QPushButton, QWidget
 
 from napari_pccs import dialogs, ui
 from napari_pccs.desk import Desk
+from napari_pccs.mask_dialog import MaskMeaning, ask_meaning
 from napari_pccs.ui import button, reported, row, stage_layout, text
 from pccs.images import SourceInfo
 
@@ -91,9 +93,7 @@ class ImagesStage(QWidget):
             "One letter an axis, as stored: T time, Z slice, C channel, Y row, X column, S colour sample"
         )
         self.apply_axes = button("Change axes", self._change_axes)
-        self.masks = button(
-            "Import masks…", self._import_masks, tip="Masks with the names of the images become annotations"
-        )
+        self.masks = self._make_masks()
         self.relink = button("Find the file…", self._relink, tip="Say where a file that moved is now")
         self.remove = button(
             "Remove", self._remove, tip="Take the image out of the project; no file is deleted"
@@ -116,6 +116,16 @@ class ImagesStage(QWidget):
         view.setFixedHeight(112)
         view.selectionModel().currentChanged.connect(lambda *_: self._show_source())
         return view
+
+    def _make_masks(self) -> QPushButton:
+        made = button(
+            "Import masks", lambda: None, tip="Masks with the names of the images become annotations"
+        )
+        menu = QMenu(made)
+        menu.addAction("A folder of masks…", self._import_folder)
+        menu.addAction("One mask…", self._import_file)
+        made.setMenu(menu)
+        return made
 
     def _lay_out(self) -> None:
         layout = stage_layout(self)
@@ -198,16 +208,40 @@ class ImagesStage(QWidget):
         with reported():
             self._desk.session.sources.change_axes(stem, axes)
 
-    def _import_masks(self) -> None:
-        folder = dialogs.ask_folder(self, "Folder of masks, named like the images")
-        if folder is not None:
-            with reported():
-                done = self._desk.session.sources.import_masks(
-                    folder, run=self._desk.run_aside("Reading the masks…")
-                )
-                self._desk.session.say(
-                    "info", f"Annotations from {folder.name} for {ui.count(len(done), 'image')}."
-                )
+    def _import_folder(self) -> None:
+        self._import_masks(dialogs.ask_folder(self, "Folder of masks, named like the images"))
+
+    def _import_file(self) -> None:
+        self._import_masks(dialogs.ask_mask_file(self))
+
+    def _import_masks(self, place: Path | None) -> None:
+        if place is None:
+            return
+        session = self._desk.session
+        with reported():
+            look = self._desk.run_aside("Looking at the masks…")
+            found, replaced = session.sources.mask_values(place, look)
+            meaning = ask_meaning(self, place.name, found, session.need_project().classes, replaced)
+            if meaning is None:
+                return
+            done = session.sources.import_masks(
+                place,
+                complete=meaning.complete,
+                table=self._table(meaning),
+                run=self._desk.run_aside("Reading the masks…"),
+            )
+            if done:
+                session.say("info", f"Annotations from {place.name} for {ui.count(len(done), 'image')}.")
+
+    def _table(self, meaning: MaskMeaning) -> dict[int, int]:
+        """Mask value → class value, after making the classes that are new."""
+        table = dict(meaning.table)
+        for values in meaning.new:
+            made = self._desk.classes.add(
+                f"value {values[0]}" if len(values) == 1 else "object", export=values[0]
+            )
+            table.update(dict.fromkeys(values, made.value))
+        return table
 
     def _relink(self) -> None:
         stem = self._selected()

@@ -241,6 +241,37 @@ def test_an_unreadable_file_costs_one_sentence(session: Session, images: Path) -
     assert "broken.tif" in said[0]
 
 
+def test_masks_that_do_not_fit_are_all_named_and_the_others_are_imported(
+    session: Session, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    said: list[str] = []
+    session.signals.said.connect(lambda level, sentence: said.append(sentence))
+    (tmp_path / "masks").mkdir()
+    for letter in "abcde":
+        size = (48, 64) if letter == "c" else (4, 4)
+        Image.fromarray(np.ones(size, np.uint8)).save(tmp_path / "masks" / f"{letter}.png")
+    assert session.sources.import_masks(tmp_path / "masks") == ["c"]
+    assert len(said) == 4
+    assert "a.png" in said[0]
+    assert "shape" in said[0]
+    assert said[3] == "Left out as well: e.png."
+
+
+def test_an_image_that_gets_another_name_here_says_so(session: Session, images: Path, tmp_path: Path) -> None:
+    from shutil import copyfile
+
+    said: list[tuple[str, str]] = []
+    session.signals.said.connect(lambda level, sentence: said.append((level, sentence)))
+    (tmp_path / "more").mkdir()
+    copyfile(images / "b.png", tmp_path / "more" / "a.png")
+    (source,) = session.sources.add_paths([tmp_path / "more" / "a.png"])
+    assert source.stem != "a"
+    assert source.note
+    assert said == [("info", source.note)]
+
+
 def test_a_worker_started_ahead_is_not_a_training(session: Session) -> None:
     training = session.training
     session.events.take([StateChanged("preparing", None, "Loading…")])
