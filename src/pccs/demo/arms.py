@@ -20,7 +20,7 @@ from pccs.predict import Predictor
 from pccs.project import Project
 from pccs.train import Trainer, fit
 
-OVERLAY_STEP = 20
+OVERLAY_STEP = 25
 """Step at which the first overlay is drawn: before it the teacher says little."""
 
 

@@ -6,7 +6,7 @@ SHARE = 0.2
 """Largest part of the time that predicting may take."""
 PAUSE = 0.7
 """Seconds between two snapshots at least: faster than that nobody sees."""
-FIRST_STEP = 10
+FIRST_STEP = 25
 """Step of a run from which the teacher, a moving average, means something."""
 
 
