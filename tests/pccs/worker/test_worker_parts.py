@@ -258,7 +258,7 @@ def test_an_unforeseen_error_goes_to_the_log_and_the_worker_lives_on(discs, trai
 
 
 def test_a_watched_item_that_cannot_be_predicted_does_not_end_training(discs, trainer):
-    for _ in range(10):
+    for _ in range(FIRST_STEP):
         trainer.step()
     trainer.save()
     told = run_worker(discs, ev.Watch(("nosuch", "d2")), ev.Train(steps=5), until=training_ended)
