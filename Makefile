@@ -22,7 +22,7 @@ demo: venv
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname -s)" = Darwin ]; then \
 		$(PY) -m pccs.samples cells demo-output/cells.pccs && $(PY) -m napari_pccs demo-output/cells.pccs; \
 	else \
-		$(PY) -m pccs.cli demo -o demo-output; \
+		$(PY) -m pccs demo -o demo-output; \
 	fi
 
 test:

@@ -147,3 +147,13 @@ def test_everything_the_wheel_needs_is_declared() -> None:
     for source in wheel["force-include"]:
         assert (ROOT / source).exists(), source
     assert importlib.util.find_spec("pccs.samples") is not None
+
+
+def test_every_module_that_make_runs_can_be_run() -> None:
+    names = set(re.findall(r"\$\(PY\) -m ([a-z_.]+[a-z])", (ROOT / "Makefile").read_text()))
+    assert {"pccs", "pccs.samples", "napari_pccs"} <= names
+    for name in names - {"benchmarks"}:  # the shell completes that with each benchmark's name
+        found = importlib.util.find_spec(name)
+        assert found is not None, name
+        if found.submodule_search_locations is not None:
+            assert importlib.util.find_spec(f"{name}.__main__") is not None, name
