@@ -31,8 +31,8 @@ def _groups(channels: int) -> int:
 class StandardisedConv2d(nn.Conv2d):
     """A convolution whose filters have zero mean and unit length (Qiao et al., arXiv 1903.10520).
 
-    With group normalisation it learns as fast as batch normalisation does, which matters when a
-    person is waiting: on ten cardiac slices a hundred steps do the work of three hundred.
+    It mends what group normalisation costs: a narrow network would otherwise learn much more slowly
+    than with batch normalisation, which matters when a person is waiting.
     """
 
     def forward(self, x: Tensor) -> Tensor:
