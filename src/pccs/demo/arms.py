@@ -81,12 +81,14 @@ def train_arm(
     watched = {name: truth[name] for name in watch}
     trainer = Trainer.start(project, settings, device=device)
 
+    overlay_step = min(OVERLAY_STEP, steps)
+
     def look(trainer: Trainer, figures: dict[str, float] | None) -> None:
         nonlocal first_overlay
-        if trainer.step_count == OVERLAY_STEP and watched:
+        if trainer.step_count == overlay_step and watched:
             trainer.predictor().predict_item(project, next(iter(watched)))
             first_overlay = time.perf_counter() - began
-        if watched and (trainer.step_count % every == 0 or trainer.step_count in (OVERLAY_STEP, steps)):
+        if watched and (trainer.step_count % every == 0 or trainer.step_count in (overlay_step, steps)):
             curve.append((trainer.seconds, measure(project, trainer.predictor(), watched).dice))
         on_step(trainer)
 
