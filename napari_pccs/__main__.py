@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(error, file=sys.stderr)
             return 2
         panel.show_stage("train")
-        panel.session.say("info", "Press Train and watch the overlay; keep painting meanwhile.")
+        panel.session.say("info", "Press Train, and keep painting.")
     napari.run()
     return 0
 
