@@ -30,10 +30,13 @@ from pccs.train.views import View
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of a step by name, unweighted, and their weighted sum."""
+    """The terms of a step by name, and their weighted sum."""
 
     total: Tensor
     parts: dict[str, Tensor]
+    """Unweighted and without gradient."""
+    weighted: dict[str, Tensor]
+    """As they are added up, with gradient."""
 
 
 def supervised_term(logits: Tensor, view: View) -> Tensor:
@@ -140,8 +143,10 @@ def form_prototypes(
 
 def add_up(supervised: Tensor, terms: dict[str, tuple[float, Tensor]], weight: float) -> Terms:
     """The total, and every part for the log."""
-    total = supervised
-    for factor, value in terms.values():
-        total = total + weight * factor * value
+    weighted = {"supervised": supervised}
+    weighted |= {name: weight * factor * value for name, (factor, value) in terms.items()}
+    total = torch.zeros_like(supervised)
+    for value in weighted.values():
+        total = total + value
     parts = {"supervised": supervised.detach(), **{k: v.detach() for k, (_, v) in terms.items()}}
-    return Terms(total, parts)
+    return Terms(total, parts, weighted)

@@ -17,6 +17,7 @@ from pccs.method.memory import PrototypeMemory
 from pccs.method.uncertainty import confidence_threshold, confident_pixels, normalised_entropy
 from pccs.nets import SegmentationNet, Teacher
 from pccs.nets.unet import STRIDE
+from pccs.train.diagnosis import gradient_sizes
 from pccs.train.objective import Terms, add_up, supervised_term, unlabelled_terms
 from pccs.train.views import View, annotated_view, cutmix_annotated, join, mix_streams, with_images
 
@@ -35,7 +36,9 @@ class Learner:
     classes: int
     device: torch.device
 
-    def step(self, batch: Batch, *, number: int, weight: float, progress: float) -> dict[str, Tensor]:
+    def step(
+        self, batch: Batch, *, number: int, weight: float, progress: float, measure: bool = False
+    ) -> dict[str, Tensor]:
         """One optimiser step.
 
         Parameters
@@ -48,6 +51,8 @@ class Learner:
             ``w(t)`` of the unlabelled terms.
         progress
             In [0, 1], drives the confidence threshold ``τ``.
+        measure
+            Also return the size of each term's gradient; changes nothing in what is learned.
 
         Returns
         -------
@@ -57,6 +62,8 @@ class Learner:
         batch = batch.to(self.device)
         use_unlabelled = weight > 0 and len(batch.unlabelled) > 0
         terms, extras = self._losses(batch, weight if use_unlabelled else 0.0, progress)
+        if measure:
+            extras |= gradient_sizes(terms.weighted, self.student.shared)
         self.optimiser.zero_grad(set_to_none=True)
         terms.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.optim.clip)
@@ -122,10 +129,9 @@ def learning_rate(settings: TrainSettings, number: int) -> float:
 
 
 def build_optimiser(student: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """AdamW or SGD with momentum 0.9, by the settings."""
+    """AdamW or SGD with momentum 0.9, by the settings; all weights in one fused call."""
     optim = settings.optim
+    weights, decay = student.parameters(), optim.weight_decay
     if optim.name == "sgd":
-        return torch.optim.SGD(
-            student.parameters(), optim.rate, momentum=0.9, weight_decay=optim.weight_decay
-        )
-    return torch.optim.AdamW(student.parameters(), optim.rate, weight_decay=optim.weight_decay)
+        return torch.optim.SGD(weights, optim.rate, momentum=0.9, weight_decay=decay, fused=True)
+    return torch.optim.AdamW(weights, optim.rate, weight_decay=decay, fused=True)

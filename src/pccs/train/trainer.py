@@ -22,11 +22,14 @@ from pccs.nets import ModelFacts, SegmentationNet, Teacher, checkpoint
 from pccs.nets.runtime import place, resolve_device
 from pccs.predict import Predictor
 from pccs.project import Project, Run
+from pccs.train.diagnosis import GRADIENT, memory_facts
 from pccs.train.gate import Gate
 from pccs.train.step import Learner, build_optimiser
 
 _REPORT_EVERY = 5
 """Steps between two readings of the figures: each reading waits for the device."""
+_MEASURE_EVERY = 50
+"""Steps between two measurements of the gradient of every term, a multiple of :data:`_REPORT_EVERY`."""
 _VALIDATION_CROPS = 16
 
 
@@ -73,6 +76,7 @@ class Trainer:
         self.step_count = 0
         self.seconds = 0.0
         self.last_validation: Validation | None = None
+        self._gradients: dict[str, float] = {}
         self._began_at: str | None = None
 
     # ------------------------------------------------------ start and resume
@@ -156,7 +160,10 @@ class Trainer:
         batch = self.sampler.draw(unlabelled=weight > 0)
         opened = self.gate.opened_at if self.gate.opened_at is not None else self.step_count
         progress = min(1.0, (self.step_count - opened) / (10 * self.settings.method.ramp_steps))
-        figures = self.learner.step(batch, number=self.step_count, weight=weight, progress=progress)
+        measure = (self.step_count + 1) % _MEASURE_EVERY == 0
+        figures = self.learner.step(
+            batch, number=self.step_count, weight=weight, progress=progress, measure=measure
+        )
         self.step_count += 1
         if self.step_count % self.settings.validate_every == 0:
             self.validate()
@@ -168,14 +175,12 @@ class Trainer:
         read = {name: float(value) for name, value in figures.items()}
         if not math.isfinite(read["loss"]):
             raise DivergedError(f"the loss is not finite after step {self.step_count}")
-        memory = self.learner.memory
+        # What was measured last stays in view until it is measured again.
+        self._gradients = {k: v for k, v in read.items() if k.startswith(GRADIENT)} or self._gradients
+        quality = {} if self.gate.quality is None else {"quality": self.gate.quality}
         return {
-            **read,
-            "weight": weight,
-            "memory_cosine": float(memory.diversity()),
-            "prototypes": float(memory.effective_number()),
-            "quality": self.gate.quality if self.gate.quality is not None else 0.0,
-        }
+            **read, **self._gradients, **memory_facts(self.learner.memory), **quality, "weight": weight
+        }  # fmt: skip
 
     @torch.no_grad()
     def validate(self) -> Validation:
