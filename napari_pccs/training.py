@@ -154,6 +154,11 @@ class TrainingFacts:
             loss = label_loss(row)
             if loss is not None:
                 self.loss.add(float(step), loss)
+                self.figures = {
+                    name: float(value)
+                    for name, value in row.items()
+                    if isinstance(value, int | float) and name not in ("step", "seconds")
+                }
             dice = row.get("validation")
             if isinstance(dice, int | float):
                 self.validation.add(float(step), float(dice))
@@ -167,5 +172,5 @@ class TrainingFacts:
         if self.run is not None:
             self.loss.clear()
             self.validation.clear()
-            self.dice, self.per_class, self.step = None, {}, 0
+            self.dice, self.per_class, self.step, self.figures = None, {}, 0, {}
         self.run = run

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QCheckBox, QComboBox, QToolButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
 
 from napari_pccs.desk import Desk
+from napari_pccs.panels.train_details import Details
 from napari_pccs.plot import Plot
 from napari_pccs.ui import button, reported, row, stage_layout, text
 from pccs.config import PRESETS
@@ -17,22 +18,6 @@ ABOUT_PRESETS = {
     "mean-teacher": "Mean teacher: consistency only.",
     "cutmix": "CutMix: pseudo-labels on mixed images.",
     "copy-paste": "Copy-paste: labelled and unlabelled images mixed both ways.",
-}
-FIGURES = {
-    "loss": "loss, all terms",
-    "supervised": "loss on your labels",
-    "pseudo": "loss on the teacher's labels",
-    "contrast": "prototype contrast",
-    "memory": "prototype memory",
-    "consistency": "consistency",
-    "prototype_consistency": "prototype consistency",
-    "entropy": "entropy",
-    "memory_cosine": "likeness of prototypes in a class",
-    "prototypes": "prototypes in use per class",
-    "confident": "share of confident pixels",
-    "quality": "teacher quality",
-    "weight": "weight of the unlabelled images",
-    "gradient": "size of the gradient",
 }
 
 
@@ -78,13 +63,7 @@ class TrainStage(QWidget):
         self.state = text("")
         self.figures = text("", "quiet")
         self.plot = Plot(self._open_item)
-        self.more = QToolButton()
-        self.more.setText("Details")
-        self.more.setCheckable(True)
-        self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.more.setArrowType(Qt.ArrowType.RightArrow)
-        self.more.toggled.connect(lambda _: self.refresh())
-        self.details = text("", "quiet")
+        self.details = Details()
         self._lay_out()
         signals = desk.session.signals
         for signal in (signals.training_changed, signals.worker_changed, signals.project_changed):
@@ -106,7 +85,6 @@ class TrainStage(QWidget):
             self.state,
             self.figures,
             self.plot,
-            self.more,
             self.details,
         ):
             layout.addWidget(widget)
@@ -141,7 +119,7 @@ class TrainStage(QWidget):
         self.state.setVisible(bool(self.state.text()))
         self.figures.setText(self._figures())
         self.figures.setVisible(bool(self.figures.text()))
-        self._show_details()
+        self.details.show_figures(training.figures, training.per_class, training.validation_pixels)
         self.plot.show_training(training.loss, training.validation)
         self.plot.show_corrected(session.annotations.corrected())
         self.plot.setVisible(bool(training.loss.x or session.annotations.corrected()))
@@ -182,21 +160,6 @@ class TrainStage(QWidget):
         if training.memory_mb:
             parts.append(f"{training.memory_mb / 1024:.1f} GB memory")
         return "  ·  ".join(parts)
-
-    def _show_details(self) -> None:
-        training, shown = self._desk.session.training, self.more.isChecked()
-        self.more.setVisible(bool(training.figures or training.per_class))
-        self.more.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
-        self.details.setVisible(shown and self.more.isVisibleTo(self))
-        if not shown:
-            return
-        lines = [
-            f"{FIGURES.get(name, name)}: {value:.3g}" for name, value in sorted(training.figures.items())
-        ]
-        lines += [f"Dice of {name}: {value:.2f}" for name, value in training.per_class.items()]
-        if training.validation_pixels:
-            lines.append(f"measured on {training.validation_pixels:,} annotated pixels training never sees")
-        self.details.setText("\n".join(lines))
 
     def _item_changed(self, name: str) -> None:
         if not self._desk.session.training.active:
