@@ -42,7 +42,7 @@ FACTS: dict[str, tuple[str, str]] = {
         "unlabelled images may speak",
     ),
     "weight": (
-        "weight of the unlabelled images",
+        "say of unlabelled images",
         "0: training listens to your labels only; 1: unlabelled images count in full",
     ),
     "confident": (
@@ -50,11 +50,11 @@ FACTS: dict[str, tuple[str, str]] = {
         "Share of the pixels of unlabelled images of which the teacher is sure enough to build prototypes",
     ),
     "memory_cosine": (
-        "likeness of prototypes in a class",
+        "likeness within a class",
         "Mean cosine of the remembered prototypes of a class. Near 1 they have become the same",
     ),
     "prototypes": (
-        "different prototypes in a class",
+        "prototypes that differ",
         "How many different prototypes a class really has: 1 when all are alike",
     ),
 }
@@ -159,7 +159,7 @@ def _rows(figures: Mapping[str, float], per_class: Mapping[str, float], pixels: 
     for name, dice in per_class.items():
         yield Row(f"Dice of {name}", f"{dice:.2f}", "", measured)
     if pixels:
-        yield Row(f"measured on {pixels:,} annotated pixels that training never sees")
+        yield Row("pixels it is measured on", f"{pixels:,}", "", measured)
 
 
 def _number(name: str, value: float) -> str:

@@ -52,10 +52,10 @@ def test_every_fact_a_doubter_asks_for_is_there_in_plain_words(details: Details)
     assert shown["everything, weighted"] == ("1.250", "3")
     assert shown["teacher quality"] == ("0.71", "")
     assert shown["confident pixels"] == ("76%", "")
-    assert shown["likeness of prototypes in a class"] == ("0.41", "")
-    assert shown["different prototypes in a class"] == ("2.70", "")
+    assert shown["likeness within a class"] == ("0.41", "")
+    assert shown["prototypes that differ"] == ("2.70", "")
     assert shown["Dice of cell"] == ("0.70", "")
-    assert any("900 annotated pixels" in words for words in shown)
+    assert shown["pixels it is measured on"] == ("900", "")
     assert not any("_" in words for words in shown), "no internal name"
     assert all(row.tip for row in details.rows() if row.figure), "every figure is explained"
 
