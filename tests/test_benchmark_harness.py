@@ -6,11 +6,9 @@ import json
 from argparse import Namespace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from benchmarks._harness import Report, Target, finish, table
-from benchmarks.real_data import Sample, draw
 
 
 @pytest.mark.parametrize(
@@ -41,15 +39,3 @@ def test_table_is_markdown() -> None:
     assert lines[0] == "| name   | Dice  |"
     assert lines[2] == "| a      | 0.500 |"
     assert len({len(line) for line in lines}) == 1
-
-
-def test_annotated_images_hold_every_class_and_follow_the_seed() -> None:
-    image = np.zeros((4, 4, 1), np.uint8)
-    masks = [np.full((4, 4), k % 2, np.uint8) for k in range(6)]
-    for k in (1, 3, 5):
-        masks[k][0, 0] = 0
-    samples = [Sample(f"s{k}", image, mask) for k, mask in enumerate(masks)]
-    chosen = draw(samples, 2, seed=0)
-    assert {s.stem for s in chosen} < {"s1", "s3", "s5"}
-    assert chosen == draw(samples, 2, seed=0)
-    assert len(draw(samples, 9, seed=0)) == 3
