@@ -19,6 +19,14 @@ _MANY = 192
 """The same where it shows many."""
 _UNKNOWN = 320
 """Longest side aimed at when no complete annotation tells what the objects are like."""
+_ONE_PLACE = 144
+"""The same when strokes tell that each image shows something in one place: a compromise between
+seeing the whole picture and drawing a thin class that nobody has outlined yet."""
+_SPREAD = 0.6
+"""Share of the image's sides that all strokes on objects of one image span, below which they lie in
+one place."""
+_ENOUGH_STROKES = 3
+"""Scribbled images it takes to believe that: someone may paint one cell of many, but not three times."""
 _THICKNESS = 4.0
 """Pixels the thinnest class should keep across."""
 _SPECK = 16
@@ -43,6 +51,30 @@ def object_count(target: NDArray[np.integer], classes: int) -> int:
     """Connected regions of anything but the first class, specks left out."""
     regions, _ = label((target > 0) & (target < classes))
     return int((np.bincount(regions.ravel())[1:] >= _SPECK).sum())
+
+
+def stroke_span(target: NDArray[np.integer], classes: int) -> float | None:
+    """Larger share of the image's sides that the strokes on objects span together; ``None`` without any."""
+    painted = (target > 0) & (target < classes)
+    if not painted.any():
+        return None
+    spans = [np.ptp(np.flatnonzero(painted.any(axis=1 - axis))) + 1 for axis in (0, 1)]
+    return max(float(span) / side for span, side in zip(spans, target.shape, strict=True))
+
+
+def scribbled_scale(
+    longest_side: int, scribbled_targets: Sequence[NDArray[np.integer]], classes: int
+) -> float | None:
+    """Working scale where only strokes are known; ``None`` when they do not tell.
+
+    Nobody can measure an object by a stroke in it. But where the strokes on objects keep to one
+    place in image after image, the images show an organ or a lesion, and its surroundings tell what
+    it is: the picture should nearly fit a crop.
+    """
+    spans = [s for s in (stroke_span(t, classes) for t in scribbled_targets) if s is not None]
+    if len(spans) < _ENOUGH_STROKES or float(np.median(spans)) > _SPREAD:
+        return None
+    return float(min(4.0, _ONE_PLACE / longest_side))
 
 
 def working_scale(longest_side: int, complete_targets: Sequence[NDArray[np.integer]], classes: int) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pccs.data.normalise import Statistics, match_channels, measure, normalise, sample_indices
-from pccs.data.scale import working_scale
+from pccs.data.scale import scribbled_scale, working_scale
 from pccs.errors import ImageError, TrainingError
 from pccs.images import read_plane
 from pccs.labels import IGNORE, to_targets
@@ -58,11 +58,23 @@ def choose_channels(project: Project) -> int:
 
 def choose_scale(project: Project) -> float:
     """Working scale that suits the annotated objects of ``project``."""
-    sides = [max(s.info.plane_shape) for s in project.sources.values()]
-    names = [n for n in project.annotated_items() if project.is_complete(n)]
+    side = int(np.median([max(s.info.plane_shape) for s in project.sources.values()]))
+    names = project.annotated_items()
+    complete = _sample_targets(project, [n for n in names if project.is_complete(n)])
+    if not complete:
+        strokes = _sample_targets(project, names)
+        guessed = scribbled_scale(side, strokes, len(project.classes))
+        if guessed is not None:
+            return guessed
+    return working_scale(side, complete, len(project.classes))
+
+
+def _sample_targets(project: Project, names: Sequence[str]) -> list[NDArray[np.uint8]]:
+    """Targets of some of ``names``, spread evenly."""
     picked = [names[i] for i in np.linspace(0, len(names) - 1, min(len(names), _SCALE_SAMPLE)).astype(int)]
-    targets = [to_targets(project.annotation(n), project.classes, complete=True) for n in picked]
-    return working_scale(int(np.median(sides)), targets, len(project.classes))
+    return [
+        to_targets(project.annotation(n), project.classes, complete=project.is_complete(n)) for n in picked
+    ]
 
 
 class ItemStore:

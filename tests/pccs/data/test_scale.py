@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.draw import disk
 
-from pccs.data.scale import object_count, thickness, working_scale
+from pccs.data.scale import object_count, scribbled_scale, thickness, working_scale
 
 
 def scene(side: int, radius: int) -> np.ndarray:
@@ -57,3 +57,23 @@ def test_tiny_images_are_enlarged_but_not_without_end() -> None:
 def test_unknown_targets_do_not_count_as_objects() -> None:
     scribbled = np.full((256, 256), 255, np.uint8)
     assert working_scale(256, [scribbled], 3) == 1.0
+
+
+def strokes(side: int, *places: tuple[int, int]) -> np.ndarray:
+    target = np.full((side, side), 255, np.uint8)
+    target[2:6, 10:-10] = 0
+    for row, column in places:
+        target[row : row + 4, column : column + 12] = 1
+    return target
+
+
+def test_strokes_in_one_place_of_every_image_show_the_whole_picture() -> None:
+    organ = [strokes(448, (100 + 40 * k, 150), (140 + 40 * k, 200)) for k in range(3)]
+    assert scribbled_scale(448, organ, 2) == pytest.approx(144 / 448)
+
+
+def test_strokes_all_over_or_on_too_few_images_tell_nothing() -> None:
+    everywhere = [strokes(448, (20, 20), (400, 400))] * 3
+    assert scribbled_scale(448, everywhere, 2) is None
+    assert scribbled_scale(448, [strokes(448, (100, 100))] * 2, 2) is None
+    assert scribbled_scale(448, [strokes(448)] * 5, 2) is None  # background alone
