@@ -84,8 +84,10 @@ def photometric(images: Tensor, rng: np.random.Generator, generator: torch.Gener
         values = rng.uniform(low, high, batch).astype(np.float32)
         return torch.from_numpy(values).to(images.device, images.dtype).view(-1, 1, 1, 1)
 
-    x = images
-    blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    # One contiguous plane a channel: pooling a single channel "last in memory" is six times slower.
+    x = images.contiguous()
+    planes = F.pad(x.flatten(0, 1).unsqueeze(0), (1, 1, 1, 1), mode="replicate")
+    blurred = F.avg_pool2d(planes, 3, stride=1).view(x.shape)
     x = torch.lerp(x, blurred, draw(-0.5, 1.0))  # negative: sharper
     x = _gamma(x, torch.exp(draw(-0.5, 0.5)))
     x = x * torch.exp(draw(-0.5, 0.5)) + draw(-0.5, 0.5)

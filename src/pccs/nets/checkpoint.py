@@ -91,11 +91,15 @@ def flatten_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Put back what :func:`flatten_optimiser` gave."""
+    weights = [w for group in optimiser.param_groups for w in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimiser."):
             _, number, name = key.split(".")
-            state.setdefault(int(number), {})[name] = value
+            weight = weights[int(number)]
+            # A fused step walks through weights and moments in the order they lie in memory.
+            lying = torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
+            state.setdefault(int(number), {})[name] = lying
     if state:
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 

@@ -34,10 +34,11 @@ class Teacher(nn.Module):
         """Move towards ``student``, buffers included; ``step`` counts from 0."""
         weight = 1.0 - momentum(step, ceiling)
         theirs = [*student.parameters(), *student.buffers()]
-        for mine, new in zip([*self.net.parameters(), *self.net.buffers()], theirs, strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(new, weight)
-            else:
+        pairs = list(zip([*self.net.parameters(), *self.net.buffers()], theirs, strict=True))
+        averaged = [(mine, new) for mine, new in pairs if mine.is_floating_point()]
+        torch._foreach_lerp_([m for m, _ in averaged], [n for _, n in averaged], weight)  # one call for all
+        for mine, new in pairs:
+            if not mine.is_floating_point():
                 mine.copy_(new)
 
     def forward(self, x: Tensor, *, embed: bool = False) -> tuple[Tensor, Tensor | None]:

@@ -35,15 +35,27 @@ class StandardisedConv2d(nn.Conv2d):
     than with batch normalisation, which matters when a person is waiting.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """As :class:`torch.nn.Conv2d`."""
+    def forward(self, *parts: Tensor) -> Tensor:
+        """As :class:`torch.nn.Conv2d` on the concatenation of ``parts`` along the channels.
+
+        The parts are convolved one by one and added up: the same sum, without writing (and, backwards,
+        cutting up) the concatenation, which is the largest array of a U-Net.
+        """
+        filters = torch.split(self.filters(), [part.shape[1] for part in parts], dim=1)
+        maps = [F.conv2d(x, f, padding=self.padding) for x, f in zip(parts, filters, strict=True)]
+        total = maps[0]
+        for another in maps[1:]:
+            total = total + another
+        return total
+
+    def filters(self) -> Tensor:
+        """The standardised filters, ``[outputs, inputs, 3, 3]``."""
         # Layer normalisation divides by the standard deviation, sqrt(size) times less than the length:
         # one fused kernel forwards and one backwards where spelt out it would be six each.
-        filters = self.weight.permute(0, 2, 3, 1)  # as they lie in memory with channels last
-        size = filters[0].numel()
-        unit = F.layer_norm(filters, filters.shape[1:], eps=1e-6 / size) * size**-0.5
-        out: Tensor = self._conv_forward(x, unit.permute(0, 3, 1, 2), self.bias)
-        return out
+        lying = self.weight.permute(0, 2, 3, 1)  # as they lie in memory with channels last
+        size = lying[0].numel()
+        unit: Tensor = F.layer_norm(lying, lying.shape[1:], eps=1e-6 / size) * size**-0.5
+        return unit.permute(0, 3, 1, 2)
 
 
 class PixelLinear(nn.Conv2d):
@@ -62,17 +74,28 @@ class PixelLinear(nn.Conv2d):
         return out.permute(0, 3, 1, 2)
 
 
-def _block(inputs: int, outputs: int) -> nn.Sequential:
-    # Group normalisation has no batch statistics: the teacher cannot drift from its student, and a
-    # batch that mixes annotated and unannotated crops does not let one leak into the other.
-    layers: list[nn.Module] = []
-    for channels in (inputs, outputs):
-        layers += [
-            StandardisedConv2d(channels, outputs, 3, padding=1, bias=False),
-            nn.GroupNorm(_groups(outputs), outputs),
-            nn.LeakyReLU(0.01, inplace=True),
-        ]
-    return nn.Sequential(*layers)
+class Block(nn.Sequential):
+    """Two convolutions, each with normalisation and LeakyReLU."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        # Group normalisation has no batch statistics: the teacher cannot drift from its student, and a
+        # batch that mixes annotated and unannotated crops does not let one leak into the other.
+        layers: list[nn.Module] = []
+        for channels in (inputs, outputs):
+            layers += [
+                StandardisedConv2d(channels, outputs, 3, padding=1, bias=False),
+                nn.GroupNorm(_groups(outputs), outputs),
+                nn.LeakyReLU(0.01, inplace=True),
+            ]
+        super().__init__(*layers)
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """``parts`` are maps of one size that belong together, ``inputs`` channels in all."""
+        first, *others = self
+        x: Tensor = first(*parts)
+        for layer in others:
+            x = layer(x)
+        return x
 
 
 def _resize(x: Tensor, size: Sequence[int]) -> Tensor:
@@ -97,10 +120,10 @@ class SegmentationNet(nn.Module):
     def __init__(self, channels: int, classes: int, widths: Sequence[int], embedding: int) -> None:
         super().__init__()
         self.encoder = nn.ModuleList(
-            _block(a, b) for a, b in zip([channels, *widths[:-1]], widths, strict=True)
+            Block(a, b) for a, b in zip([channels, *widths[:-1]], widths, strict=True)
         )
         upwards = list(zip(widths[::-1], widths[-2::-1], strict=False))
-        self.decoder = nn.ModuleList(_block(below + skip, skip) for below, skip in upwards)
+        self.decoder = nn.ModuleList(Block(below + skip, skip) for below, skip in upwards)
         self.segment = PixelLinear(widths[0], classes)
         fused = widths[1] + widths[2] + widths[3]
         self.project = nn.Sequential(
@@ -127,7 +150,7 @@ class SegmentationNet(nn.Module):
         levels = []
         for block in self.decoder:
             skip = skips.pop()
-            y = block(torch.cat([_resize(y, skip.shape[-2:]), skip], dim=1))
+            y = block(_resize(y, skip.shape[-2:]), skip)
             levels.append(y)
         logits = LOGIT_GAIN * self.segment(y)
         return logits, self._embed(levels) if embed else None

@@ -99,7 +99,7 @@ class Learner:
         logits, z = self.teacher(batch.unlabelled, embed=self._uses_memory())
         probabilities = logits.float().softmax(1)
         annotated = batch.strokes != IGNORE
-        targets = torch.where(annotated, batch.strokes, probabilities.argmax(1))
+        targets = torch.where(annotated, batch.strokes, probabilities.max(1).indices)
         uncertainty = normalised_entropy(probabilities).masked_fill(annotated, 0.0)
         view = annotated_view(batch.unlabelled, targets, self.classes)
         if z is not None:
