@@ -58,8 +58,8 @@ def stroke_span(target: NDArray[np.integer], classes: int) -> float | None:
     painted = (target > 0) & (target < classes)
     if not painted.any():
         return None
-    spans = [np.ptp(np.flatnonzero(painted.any(axis=1 - axis))) + 1 for axis in (0, 1)]
-    return max(float(span) / side for span, side in zip(spans, target.shape, strict=True))
+    spans = [int(np.ptp(np.flatnonzero(painted.any(axis=1 - axis)))) + 1 for axis in (0, 1)]
+    return max(span / float(side) for span, side in zip(spans, target.shape, strict=True))
 
 
 def scribbled_scale(
