@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pccs.method.memory import UNASSIGNED, PrototypeMemory
-from pccs.method.numeric import full_precision
+from pccs.method.numeric import NEGLIGIBLE, full_precision
 
 
 def memory_loss(
@@ -30,10 +30,11 @@ def memory_loss(
     -------
     Tensor, scalar
         Mean over the assigned pixels; 0 with gradient 0 when there is none. A class the memory has
-        never seen holds random directions, so its pixels are left out.
+        never seen holds random directions, so it neither attracts pixels nor repels them.
     """
     with full_precision(z_student):
-        logits = memory.logits(z_student, temperature)
+        unseen = ~memory.initialised.repeat_interleave(memory.prototypes)
+        logits = memory.logits(z_student, temperature).masked_fill(unseen.view(1, -1, 1, 1), NEGLIGIBLE)
         seen = memory.initialised[target.clamp_min(0) // memory.prototypes] & (target != UNASSIGNED)
         target = torch.where(seen, target, UNASSIGNED)
         total = F.cross_entropy(logits, target, ignore_index=UNASSIGNED, reduction="sum")

@@ -119,6 +119,8 @@ class PrototypeMemory(nn.Module):
     def assign(self, z: Tensor, labels: Tensor, confident: Tensor) -> Tensor:
         """Which prototype of its class each pixel belongs to, balanced within each class.
 
+        A class with fewer than ``K`` pixels is not balanced: each goes to its nearest prototype.
+
         Parameters
         ----------
         z : Tensor, shape (B, D, h, w)
@@ -142,6 +144,9 @@ class PrototypeMemory(nn.Module):
         # Pixels last in memory: every reduction below then runs along or across them at full speed.
         rows = cosines[..., ::stride].contiguous().transpose(1, 2)
         balance = column_potentials(rows, epsilon=EPSILON, mask=sample).transpose(1, 2)
+        # Fewer pixels than prototypes cannot be shared out: a single one would be an exact tie, broken
+        # by rounding. They go to the nearest.
+        balance = balance.masked_fill((sample.sum(1) < K).view(C, 1, 1), 0.0)
         own = (cosines / EPSILON + balance).gather(0, label.expand(1, K, -1)).squeeze(0)
         k = own.max(0).indices  # several times faster than argmax across memory
         return torch.where(usable, label * K + k, UNASSIGNED).view(labels.shape)

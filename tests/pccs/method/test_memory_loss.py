@@ -55,6 +55,17 @@ def test_the_memory_may_move_before_the_backward_pass() -> None:
     assert z.grad.abs().sum() > 0
 
 
+def test_a_class_never_seen_repels_nothing() -> None:
+    """Its prototypes are random directions; two classes of which one is unseen are one class."""
+    both, alone = memory(C=2, K=2), memory(C=1, K=2)
+    alone.bank.copy_(both.bank[:1])
+    both.updates[1] = 0
+    z, target = features(), torch.randint(0, 2, (2, 3, 3), generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(memory_loss(z, both, target), memory_loss(z, alone, target))
+    both.updates[1] = 1
+    assert memory_loss(z, both, target) > memory_loss(z, alone, target) + 1e-3
+
+
 @pytest.mark.parametrize("why", ["nothing assigned", "class never seen"])
 def test_nothing_to_guide_is_zero_with_zero_gradient(why: str) -> None:
     m, z = memory(), features().requires_grad_()
