@@ -11,6 +11,7 @@ import hashlib
 import json
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,8 @@ ENGINE = ("config.py", "data", "images", "labels.py", "method", "metrics", "nets
 """The parts of ``src/pccs`` that decide a result."""
 _POINTS = 8
 """Points of a curve."""
+_LEAST = 0.02
+"""Seconds a slice of a run lasts at least, so that every call gets on."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Cell:
     @property
     def title(self) -> str:
         """For progress."""
-        return f"{self.row} {self.arm} seed {self.seed}"
+        return f"{self.row}, {textwrap.shorten(readable(self.arm), 60)}, seed {self.seed}"
 
     @property
     def source(self) -> Source:
@@ -80,6 +83,17 @@ def arm_settings(arm: str, seed: int) -> TrainSettings:
     if not all("=" in c for c in changes):
         raise ConfigError(f"{arm!r} is no arm", allowed=f"PRESET+key=value; presets: {', '.join(PRESETS)}")
     return preset(name, dict(c.split("=", 1) for c in changes), seed=seed)
+
+
+def readable(arm: str) -> str:
+    """``pccs+method.contrast=0+method.levels=2`` → ``pccs, no contrast, levels 2``."""
+    preset, *changes = arm.split("+")
+    words = []
+    for change in changes:
+        key, _, value = change.partition("=")
+        field = key.rpartition(".")[2].replace("_", " ")
+        words.append(f"no {field}" if value.lower() in {"0", "0.0", "false", "none"} else f"{field} {value}")
+    return ", ".join([preset, *words])
 
 
 def identity(cell: Cell) -> str:
@@ -104,15 +118,15 @@ def engine_digest() -> str:
     return digest.hexdigest()
 
 
-def run_cell(cell: Cell, *, work: Path | None = None, seconds: float | None = None) -> dict[str, Any] | None:
+def run_cell(cell: Cell, *, work: Path | None = None, until: float | None = None) -> dict[str, Any] | None:
     """Train and measure.
 
     Parameters
     ----------
     work
         Folder in which an unfinished run is kept and taken up again; without it nothing is kept.
-    seconds
-        Wall time after which training pauses.
+    until
+        Time (as :func:`time.time` gives it) at which training pauses, after one step at least.
 
     Returns
     -------
@@ -125,7 +139,7 @@ def run_cell(cell: Cell, *, work: Path | None = None, seconds: float | None = No
     with _folder(work) as folder:
         opened = _opened(folder / "p.pccs", source, row, cell, train, labelled)
         with opened as project:
-            return _finished(cell, project, source, held, folder, seconds, labelled)
+            return _finished(cell, project, source, held, folder, until, labelled)
 
 
 def _finished(
@@ -134,7 +148,7 @@ def _finished(
     source: Source,
     held: list[str],
     folder: Path,
-    seconds: float | None,
+    until: float | None,
     labelled: list[str],
 ) -> dict[str, Any] | None:
     trainer = _trainer(cell, project)
@@ -149,7 +163,8 @@ def _finished(
         log.go_on()
 
     log.go_on()
-    fit(trainer, steps=cell.steps - trainer.step_count, seconds=seconds, on_step=look)
+    left = None if until is None else max(_LEAST, until - time.time())
+    fit(trainer, steps=cell.steps - trainer.step_count, seconds=left, on_step=look)
     log.pause()
     if trainer.step_count < cell.steps:
         log.write()
@@ -264,6 +279,7 @@ class _Log:
 
     def add(self, step: int, dice: float) -> None:
         self.points.append([step, round(self.cpu, 1), round(dice, 4)])
+        self.write()
 
     def write(self) -> None:
         write_json(self._path, {"cpu": self.cpu, "points": self.points})
@@ -277,7 +293,7 @@ def main() -> int:
     path = Path(sys.argv[1])
     job = json.loads(path.read_text())
     work = Path(job["work"]) if job.get("work") else None
-    found = run_cell(Cell(**job["cell"]), work=work, seconds=job.get("seconds"))
+    found = run_cell(Cell(**job["cell"]), work=work, until=job.get("until"))
     write_json(path.with_suffix(".out"), {"figures": found, "cell": asdict(Cell(**job["cell"]))})
     return 0
 

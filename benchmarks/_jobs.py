@@ -67,7 +67,11 @@ def run_all(
                     cell = waiting.pop(0)
                     if store.missing([cell]):  # another command may have run it meanwhile
                         number = total - len(waiting)
-                        job = {"cell": asdict(cell), "work": work and str(work(cell)), "seconds": left}
+                        job = {
+                            "cell": asdict(cell),
+                            "work": work and str(work(cell)),
+                            "until": None if left is None else time.time() + left,
+                        }
                         running.append(_start(cell, Path(scratch) / f"{number}.json", job))
                         say(f"{number}/{total} {cell.title} begins")
                 time.sleep(_POLL)

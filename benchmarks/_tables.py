@@ -126,7 +126,8 @@ def over_rows(paired: Iterable[Paired]) -> Paired:
 
 def mean_table(grid: Grid, rows: Sequence[str], arms: Sequence[str]) -> list[list[object]]:
     """A line per row: mean ± sd over seeds of every arm; the last is the mean over complete rows."""
-    lines: list[list[object]] = [[row, *(_shown(grid.get((row, arm))) for arm in arms)] for row in rows]
+    most = max(len(scores.seeds) for scores in grid.values())
+    lines: list[list[object]] = [[row, *(_shown(grid.get((row, arm)), most) for arm in arms)] for row in rows]
     whole = [row for row in rows if all((row, arm) in grid for arm in arms)]
     if len(whole) > 1:
         means = [f"{np.mean([grid[row, arm].mean for row in whole]):.3f}" for arm in arms]
@@ -136,18 +137,13 @@ def mean_table(grid: Grid, rows: Sequence[str], arms: Sequence[str]) -> list[lis
 
 def paired_table(grid: Grid, rows: Sequence[str], arms: Sequence[str], base: str) -> list[list[object]]:
     """A line per row: every arm minus ``base`` with its interval; the last is the mean over rows."""
-    lines: list[list[object]] = []
-    whole: dict[str, list[Paired]] = {arm: [] for arm in arms if arm != base}
-    for row in rows:
-        line: list[object] = [row]
-        for arm in whole:
-            found = paired_of(grid, row, arm, base)
-            line.append(shown_interval(found))
-            whole[arm] += [found] if found else []
-        lines.append(line)
-    counts = {len(p) for p in whole.values()}
-    if len(counts) == 1 and counts.pop() > 1:
-        lines.append(["mean of rows", *(shown_interval(over_rows(p)) for p in whole.values())])
+    others = [arm for arm in arms if arm != base]
+    found = {row: [paired_of(grid, row, arm, base) for arm in others] for row in rows}
+    lines: list[list[object]] = [[row, *map(shown_interval, pairs)] for row, pairs in found.items()]
+    whole = [[p for p in pairs if p] for pairs in found.values() if all(pairs)]
+    if len(whole) > 1:
+        means = [shown_interval(over_rows(pairs)) for pairs in zip(*whole, strict=True)]
+        lines.append([f"mean of {len(whole)} rows", *means])
     return lines
 
 
@@ -164,8 +160,9 @@ def shown_interval(found: Paired | None) -> str:
     return "" if found is None else f"{found.mean:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
-def _shown(scores: Scores | None) -> str:
+def _shown(scores: Scores | None, most: int) -> str:
     if scores is None:
         return ""
     spread = "" if math.isnan(scores.sd) else f" ± {scores.sd:.3f}"
-    return f"{scores.mean:.3f}{spread}" + (f" (n={len(scores.seeds)})" if len(scores.seeds) != 3 else "")
+    seeds = len(scores.seeds)
+    return f"{scores.mean:.3f}{spread}" + (f" ({seeds} of {most} seeds)" if seeds < most else "")

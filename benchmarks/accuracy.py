@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._cells import Cell, arm_settings
+from benchmarks._cells import Cell, arm_settings, readable
 from benchmarks._curves import draw_curves
 from benchmarks._data import PARTS, ROWS, SAMPLE_ROWS, SCRIBBLED, Row, Source, rows_of
 from benchmarks._harness import ROOT, Report, command, finish, say, table
@@ -66,18 +66,6 @@ def arms_of(texts: Sequence[str]) -> dict[str, str]:
         name, _, arm = text.partition("=") if "=" in first else ("", "", text)
         names[arm] = name or readable(arm)
     return names
-
-
-def readable(arm: str) -> str:
-    """``pccs+method.contrast=0+method.levels=2`` → ``pccs, no contrast, levels 2``."""
-    preset, *changes = arm.split("+")
-    words = []
-    for change in changes:
-        key, _, value = change.partition("=")
-        field = key.rpartition(".")[2].replace("_", " ")
-        off = value.lower() in {"0", "0.0", "false", "none"}
-        words.append(f"no {field}" if off else f"{field} {value}")
-    return ", ".join([preset, *words])
 
 
 def cells_of(options: argparse.Namespace, rows: Sequence[Row], arms: Sequence[str]) -> list[Cell]:
@@ -198,9 +186,9 @@ def show(options: argparse.Namespace, rows: Sequence[Row], names: Mapping[str, s
     print(text)
     print(f"\n{options.steps} steps, {len(found)} of {len(cells)} cells. {provenance(found)}")
     for (row, arm), scores in grid.items():
-        report.figures[f"{row}_dice_{arm}"] = scores.mean
+        report.figures[f"{row}_dice_{names[arm]}"] = scores.mean
     if not options.quick:  # at toy length nothing can be concluded
-        for sentence in judge(report, grid, listed, list(names)):
+        for sentence in judge(report, grid, listed, names):
             print(f"missed: {sentence}")
     if options.curves:
         draw_curves(options.curves, found, listed, list(names), names)
