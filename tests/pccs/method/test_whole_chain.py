@@ -67,7 +67,7 @@ def every_term(
     painted=st.sampled_from(["nothing", "one pixel", "scribble", "everything"]),
     case=st.sampled_from(["random", "one class", "absent", "thin", "dot", "equal features", "zero features"]),
 )
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=80)
 def test_finite_with_finite_gradients_whatever_comes(
     seed: int, C: int, K: int, split: tuple[int, int], size: tuple[int, int], sharp: float, painted: str,
     case: str,

@@ -8,62 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from small_learner import TINY, crops, learner
 from torch import Tensor
 
 from pccs.config import preset
 from pccs.data.sampler import Batch
 from pccs.data.store import resize_image
-from pccs.labels import IGNORE
-from pccs.method import PrototypeMemory, boundary_distance
+from pccs.method import boundary_distance
 from pccs.nets import SegmentationNet, Teacher
 from pccs.predict import Predictor
 from pccs.project import Project
 from pccs.train import Trainer, fit, objective
-from pccs.train.step import Learner, build_optimiser
-
-TINY = {
-    "net.widths": "8,8,8,8,8",
-    "net.embedding": "8",
-    "data.crop": "32",
-    "data.cutmix": "false",
-    "method.gate": "open",
-    "method.ramp_steps": "1",
-    "method.consistency": "0.1",
-    "method.entropy": "0.1",
-}
-
-
-def learner(classes: int, prototypes: int = 2, seed: int = 0) -> Learner:
-    """Every term at work, on one grey channel."""
-    settings = preset("pccs", {**TINY, "method.prototypes": str(prototypes)})
-    torch.manual_seed(seed)
-    student = SegmentationNet(1, classes, settings.net.widths, settings.net.embedding)
-    generator = torch.Generator().manual_seed(seed)
-    return Learner(
-        student=student,
-        teacher=Teacher(student),
-        memory=PrototypeMemory(classes, prototypes, settings.net.embedding, generator=generator),
-        optimiser=build_optimiser(student, settings),
-        settings=settings,
-        rng=np.random.default_rng(seed),
-        generator=generator,
-        classes=classes,
-        device=torch.device("cpu"),
-    )
-
-
-def crops(labelled: int, unlabelled: int, classes: int, seed: int = 0) -> Batch:
-    g = torch.Generator().manual_seed(seed)
-    return Batch(
-        labelled=torch.randn(labelled, 1, 32, 32, generator=g),
-        targets=torch.randint(0, classes, (labelled, 32, 32), generator=g),
-        unlabelled=torch.randn(unlabelled, 1, 32, 32, generator=g),
-        strokes=torch.full((unlabelled, 32, 32), IGNORE),
-    )
 
 
 def rejected(criterion: Callable[..., None], *faulty: Any) -> None:
