@@ -34,6 +34,8 @@ from pccs.train import Trainer, fit
 
 ENGINE = ("config.py", "data", "images", "labels.py", "method", "metrics", "nets", "predict", "train")
 """The parts of ``src/pccs`` that decide a result."""
+HARNESS = ("_data.py", "_measure.py", "_scribbles.py")
+"""The parts of the benchmarks that do."""
 _POINTS = 8
 """Points of a curve."""
 _LEAST = 0.02
@@ -108,13 +110,11 @@ def engine_digest() -> str:
     """A digest of the sources that decide a result: cells with another one were run by another program."""
     import pccs
 
-    root = Path(pccs.__file__).parent
-    files = sorted(
-        f for part in ENGINE for f in ([root / part] if "." in part else root.glob(f"{part}/**/*.py"))
-    )
+    root, here = Path(pccs.__file__).parent, Path(__file__).parent
+    files = [f for part in ENGINE for f in ([root / part] if "." in part else root.glob(f"{part}/**/*.py"))]
     digest = hashlib.blake2b(digest_size=4)
-    for file in files:
-        digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    for file in sorted([*files, *(here / name for name in HARNESS)]):
+        digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
 
 
