@@ -33,13 +33,12 @@ class Batch:
     unlabelled: Tensor
     strokes: Tensor
 
-    def to(self, device: torch.device) -> Batch:
-        """The same on ``device``, images channels last."""
-        last = torch.channels_last
+    def to(self, device: torch.device, memory_format: torch.memory_format = torch.channels_last) -> Batch:
+        """The same on ``device``, images lying as told."""
         return Batch(
-            self.labelled.to(device, memory_format=last, non_blocking=True),
+            self.labelled.to(device, memory_format=memory_format, non_blocking=True),
             self.targets.to(device, non_blocking=True),
-            self.unlabelled.to(device, memory_format=last, non_blocking=True),
+            self.unlabelled.to(device, memory_format=memory_format, non_blocking=True),
             self.strokes.to(device, non_blocking=True),
         )
 

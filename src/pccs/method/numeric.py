@@ -62,15 +62,31 @@ def segment_sums(z: Tensor, key: Tensor, size: int, weight: Tensor | None = None
     size : int
         Number of groups an image has.
     weight : Tensor, shape (B, h, w), optional
-        Weight of each pixel in its group.
+        Weight of each pixel in its group; a bool mask leaves pixels out.
 
     Returns
     -------
     Tensor, shape (B, size, D)
-        Differentiable in ``z``. A product with the membership matrix: dense and branch-free, so it is
-        faster than scattering rows at the sizes met here, and the same on every device.
+        Differentiable in ``z``.
+
+    Notes
+    -----
+    On an accelerator, and for weighted sums, a product with the membership matrix: dense and without
+    branches. On a CPU each feature is read once and added to its row, which is faster still.
     """
-    members = one_hot(key.flatten(1), size, z.dtype)
+    key = key.flatten(1)
+    if z.device.type == "cpu" and (weight is None or weight.dtype == torch.bool):
+        return _added_rows(z, key if weight is None else torch.where(weight.flatten(1), key, -1), size)
+    members = one_hot(key, size, z.dtype)
     if weight is not None:
         members = members * weight.flatten(1).unsqueeze(1).to(z.dtype)
     return members @ z.flatten(2).transpose(1, 2)
+
+
+def _added_rows(z: Tensor, key: Tensor, size: int) -> Tensor:
+    """As :func:`segment_sums`; ``key [B, N]``. The last row of each image takes what has no group."""
+    slot = torch.where((key >= 0) & (key < size), key, size)
+    slot = slot + (size + 1) * torch.arange(len(key), device=key.device).unsqueeze(1)
+    rows = z.flatten(2).transpose(1, 2).flatten(0, 1)
+    sums = z.new_zeros(len(key) * (size + 1), z.shape[1]).index_add(0, slot.flatten(), rows)
+    return sums.view(len(key), size + 1, -1)[:, :size]

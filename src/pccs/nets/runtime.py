@@ -54,9 +54,11 @@ def device_memory_mb(device: torch.device) -> float:
     return torch.cuda.memory_reserved(device) / 2**20 if device.type == "cuda" else 0.0
 
 
-def place(module: nn.Module, device: torch.device) -> nn.Module:
-    """``module`` on ``device`` with channels last, which convolutions of both CPU and GPU prefer."""
-    return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+def place(
+    module: nn.Module, device: torch.device, memory_format: torch.memory_format = torch.channels_last
+) -> nn.Module:
+    """``module`` on ``device``, its filters lying as told."""
+    return module.to(device=device, memory_format=memory_format)  # type: ignore[call-overload,no-any-return]
 
 
 def to_device(images: Tensor, device: torch.device) -> Tensor:

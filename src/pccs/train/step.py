@@ -16,6 +16,7 @@ from pccs.labels import IGNORE
 from pccs.method.memory import PrototypeMemory
 from pccs.method.uncertainty import confidence_threshold, confident_pixels, normalised_entropy
 from pccs.nets import SegmentationNet, Teacher
+from pccs.nets.numerics import PLAIN, Numerics
 from pccs.nets.unet import STRIDE
 from pccs.train.diagnosis import gradient_sizes
 from pccs.train.objective import Terms, add_up, supervised_term, unlabelled_terms
@@ -35,6 +36,7 @@ class Learner:
     generator: torch.Generator
     classes: int
     device: torch.device
+    numerics: Numerics = PLAIN
 
     def step(
         self, batch: Batch, *, number: int, weight: float, progress: float, measure: bool = False
@@ -59,7 +61,7 @@ class Learner:
         dict
             Detached scalars by name; reading one synchronises with the device.
         """
-        batch = batch.to(self.device)
+        batch = batch.to(self.device, self.numerics.memory_format)
         use_unlabelled = weight > 0 and len(batch.unlabelled) > 0
         terms, extras = self._losses(batch, weight if use_unlabelled else 0.0, progress)
         if measure:
@@ -80,13 +82,13 @@ class Learner:
         )
         base = cutmix_annotated(view, self.rng) if self.settings.data.cutmix else view
         if not weight:
-            logits, _ = self.student(base.images)
+            logits, _ = self._look(self.student, base.images, embed=False)
             return add_up(supervised_term(logits, base), {}, 0.0), {}
         threshold = confidence_threshold(progress)
         taught = self._teach(batch, threshold)
         strong = with_images(taught, photometric(taught.images, self.rng, self.generator))
         everything = join(base, mix_streams(view, strong, self.settings.method, self.rng))
-        logits, z = self.student(everything.images, embed=self._uses_features())
+        logits, z = self._look(self.student, everything.images, embed=self._uses_features())
         terms = unlabelled_terms(
             logits, z, everything, slice(labelled, None), self.memory, self.settings.method, threshold
         )
@@ -96,8 +98,8 @@ class Learner:
     @torch.no_grad()
     def _teach(self, batch: Batch, threshold: float) -> View:
         """The unlabelled crops with the teacher's labels, certainty and memory slots."""
-        logits, z = self.teacher(batch.unlabelled, embed=self._uses_memory())
-        probabilities = logits.float().softmax(1)
+        logits, z = self._look(self.teacher, batch.unlabelled, embed=self._uses_memory())
+        probabilities = logits.softmax(1)
         annotated = batch.strokes != IGNORE
         targets = torch.where(annotated, batch.strokes, probabilities.max(1).indices)
         uncertainty = normalised_entropy(probabilities).masked_fill(annotated, 0.0)
@@ -106,10 +108,16 @@ class Learner:
             labels = shrink_labels(targets, STRIDE)
             doubt = shrink_labels(uncertainty, STRIDE)
             confident = confident_pixels(doubt, labels, threshold, self.classes)
-            slots = self.memory.assign(z.float(), labels, confident)
-            self.memory.update_from_teacher(z.float(), labels, slots, confident)
+            slots = self.memory.assign(z, labels, confident)
+            self.memory.update_from_teacher(z, labels, slots, confident)
             view = replace(view, assignment=slots)
         return replace(view, annotated=annotated, probabilities=probabilities, uncertainty=uncertainty)
+
+    def _look(self, net: nn.Module, images: Tensor, *, embed: bool) -> tuple[Tensor, Tensor | None]:
+        """Logits and features in float32, whatever the convolutions used."""
+        with self.numerics.autocast(self.device):
+            logits, z = net(images, embed=embed)
+        return logits.float(), None if z is None else z.float()
 
     def _uses_memory(self) -> bool:
         method = self.settings.method

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-_MALLOC = ":".join(
+MALLOC = ":".join(
     (
         "glibc.malloc.mmap_threshold=17179869184",
         "glibc.malloc.trim_threshold=17179869184",
@@ -54,7 +54,7 @@ def environment(threads: int | None = None, base: Mapping[str, str] | None = Non
     """
     env = dict(os.environ if base is None else base)
     if sys.platform == "linux":
-        env.setdefault("GLIBC_TUNABLES", _MALLOC)
+        env.setdefault("GLIBC_TUNABLES", MALLOC)
     env.setdefault(*WAITING)
     for name in _THREADS:
         if threads is not None:
