@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pccs
 from benchmarks._cells import Cell
 from benchmarks._harness import ROOT, say
 from benchmarks._store import Store
@@ -88,7 +89,9 @@ def run_all(
 def _start(cell: Cell, path: Path, job: dict[str, Any]) -> _Child:
     path.write_text(json.dumps(job))
     base = environment(threads=1)
-    base["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [base.get("PYTHONPATH")])])
+    # the same benchmarks and the same engine as here, should this be a second checkout
+    places = [str(ROOT), str(Path(pccs.__file__).resolve().parents[1]), base.get("PYTHONPATH", "")]
+    base["PYTHONPATH"] = os.pathsep.join(filter(None, places))
     with path.with_suffix(".log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks._cells", str(path)], env=base, stdout=log, stderr=log

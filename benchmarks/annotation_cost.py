@@ -8,6 +8,7 @@ simulated (``benchmarks/_scribbles.py`` states the assumed pace); compare ratios
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,20 +90,44 @@ def savings(line: Line, base: Line) -> list[tuple[int, float | None]]:
     return [(n, effort_for(d, base, base.counts)) for n, d in zip(line.counts, line.dice, strict=True)]
 
 
-def sentence(data: str, kind: str, names: tuple[str, str], line: Line, base: Line) -> list[str]:
-    """The answer in words, a sentence a count."""
+Pair = tuple[Line, Line]
+"""A line and the one it is compared with."""
+
+
+def sentence(where: str, names: tuple[str, str], mean: Pair, by_seed: Sequence[Pair]) -> list[str]:
+    """The answer in words, a sentence a count; in brackets what each seed by itself says."""
     words = []
-    for (count, needed), dice in zip(savings(line, base), line.dice, strict=True):
+    line, base = mean
+    for k, (count, needed) in enumerate(savings(line, base)):
         start = (
-            f"{data}, {kind}: with {count} annotated images {names[0]} reaches Dice {dice:.3f}; {names[1]}"
+            f"{where}: with {count} annotated images {names[0]} reaches Dice {line.dice[k]:.3f}; {names[1]}"
         )
+        each = [savings(*pair)[k][1] for pair in by_seed if len(pair[0].counts) == len(line.counts)]
         if needed is None:
-            words.append(f"{start} does not get there with {base.counts[-1]}")
-        elif needed <= base.counts[0] and base.dice[0] > dice:
-            words.append(f"{start} is above that with {base.counts[0]} already")
+            said = f"does not get there with {base.counts[-1]}"
+        elif base.dice[0] > line.dice[k]:
+            said = f"is above that with {base.counts[0]} already"
         else:
-            words.append(f"{start} needs {needed:.1f}: {needed - count:+.1f} saved")
+            said = f"needs {needed:.1f}, {needed - count:+.1f} saved"
+        seeds = ", ".join(f"more than {base.counts[-1]}" if e is None else f"{e:.1f}" for e in each)
+        words.append(f"{start} {said}" + (f" (by seed: {seeds})" if len(each) > 1 else ""))
     return words
+
+
+def minutes_table(
+    data: str, lines: Mapping[tuple[str, str], Line], names: Mapping[str, str], base: str
+) -> list[list[object]]:
+    """For every count of masks with ``base``: the minutes in which each line reaches the same Dice."""
+    goal = lines.get((base, "masks"))
+    rows: list[list[object]] = []
+    for n, dice in zip(goal.counts, goal.dice, strict=True) if goal else []:
+        row: list[object] = [data, n, dice]
+        for arm, kind in itertools.product(names, KINDS):
+            line = lines.get((arm, kind))
+            needed = effort_for(dice, line, line.minutes) if line else None
+            row.append("" if line is None else "not reached" if needed is None else f"{needed:.1f}")
+        rows.append(row)
+    return rows
 
 
 def show(options: argparse.Namespace, rows: Sequence[Row], names: Mapping[str, str], report: Report) -> bool:
@@ -111,29 +136,55 @@ def show(options: argparse.Namespace, rows: Sequence[Row], names: Mapping[str, s
     if not found:
         say(f"nothing is stored of these cells in {options.results}")
         return False
-    base, *others = names
-    everything: dict[str, dict[tuple[str, str], Line]] = {}
-    printed: list[list[object]] = []
-    answers: list[str] = []
-    for data in dict.fromkeys(row.data for row in rows):
-        lines = everything[data] = lines_of(found, data, options.rule)
-        for (arm, kind), line in lines.items():
-            points = zip(line.counts, line.minutes, line.dice, line.sd, strict=True)
-            printed += [[data, kind, names[arm], n, f"{m:.1f}", d, s] for n, m, d, s in points]
-            report.figures |= {
-                f"{data}_{kind}_{arm}_{n}": d for n, d in zip(line.counts, line.dice, strict=True)
-            }
-        for arm in others:
-            for kind in KINDS:
-                if {(arm, kind), (base, kind)} <= lines.keys():
-                    pair = (lines[arm, kind], lines[base, kind])
-                    answers += sentence(data, kind, (names[arm], names[base]), *pair)
-    print(table(["data", "annotation", "arm", "images", "minutes", "Dice", "sd"], printed))
-    print("\n" + "\n".join(answers))
+    sets = list(dict.fromkeys(row.data for row in rows))
+    lines = {data: lines_of(found, data, options.rule) for data in sets}
+    print(table(_HEAD, [row for data in sets for row in _points(data, lines[data], names, report)]))
+    base = next(iter(names))
+    columns = [f"{name}, {kind}" for name in names.values() for kind in KINDS]
+    reached = [row for data in sets for row in minutes_table(data, lines[data], names, base)]
+    print(f"\nminutes until the Dice of {names[base]} with masks is reached")
+    print(table(["data", "masks", "Dice", *columns], reached))
+    for data in sets:
+        print("\n" + "\n".join(_answers(data, found, names, options)))
     print(f"\n{options.steps} steps, {len(found)} cells, minutes are simulated. {provenance(found)}")
     if options.curves:
-        draw(options.curves, everything, names)
+        draw(options.curves, lines, names)
     return True
+
+
+_HEAD = ("data", "annotation", "arm", "images", "minutes", "Dice", "sd")
+
+
+def _points(
+    data: str, lines: Mapping[tuple[str, str], Line], names: Mapping[str, str], report: Report
+) -> list[list[object]]:
+    rows: list[list[object]] = []
+    for (arm, kind), line in lines.items():
+        for n, minutes, dice, sd in zip(line.counts, line.minutes, line.dice, line.sd, strict=True):
+            spread = "" if np.isnan(sd) else f"{sd:.3f}"
+            rows.append([data, kind, names[arm], n, f"{minutes:.1f}", dice, spread])
+            report.figures[f"{data}_{kind}_{names[arm]}_{n}"] = dice
+    return rows
+
+
+def _answers(
+    data: str, found: Mapping[Cell, Record], names: Mapping[str, str], options: argparse.Namespace
+) -> list[str]:
+    """What is saved, for every kind of annotation and every arm but the first."""
+    lines = lines_of(found, data, options.rule)
+    alone = [
+        lines_of({c: r for c, r in found.items() if c.seed == seed}, data, options.rule)
+        for seed in options.seeds
+    ]
+    base, *others = names
+    words: list[str] = []
+    for arm, kind in itertools.product(others, KINDS):
+        ours, theirs = (arm, kind), (base, kind)
+        if lines.keys() >= {ours, theirs}:
+            by_seed = [(one[ours], one[theirs]) for one in alone if one.keys() >= {ours, theirs}]
+            pair = (lines[ours], lines[theirs])
+            words += sentence(f"{data}, {kind}", (names[arm], names[base]), pair, by_seed)
+    return words
 
 
 def draw(path: Path, lines: Mapping[str, Mapping[tuple[str, str], Line]], names: Mapping[str, str]) -> None:

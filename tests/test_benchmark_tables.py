@@ -14,7 +14,7 @@ from benchmarks._store import Store
 from benchmarks._tables import Scores, bootstrap, compare, grid_of, mean_table, over_rows, paired_table
 from benchmarks._verdicts import judge
 from benchmarks.accuracy import arms_of, cells_of, provenance, tables
-from benchmarks.annotation_cost import Line, effort_for, lines_of, savings, sentence
+from benchmarks.annotation_cost import Line, effort_for, lines_of, minutes_table, savings, sentence
 from pccs.errors import ConfigError
 
 
@@ -178,9 +178,15 @@ def test_annotation_saved_is_read_between_the_points() -> None:
     assert effort_for(0.71, base, base.counts) is None
     ours = Line((5, 10), (1.0, 2.0), (0.6, 0.8), (0.0, 0.0))
     assert savings(ours, base)[0] == (5, pytest.approx(10))
-    words = sentence("busi", "masks", ("pccs", "supervised"), ours, base)
-    assert "needs 10.0: +5.0 saved" in words[0]
+    words = sentence("busi, masks", ("pccs", "supervised"), (ours, base), [(ours, base), (base, base)])
+    assert words[0].endswith("needs 10.0, +5.0 saved"), "the other seed has another number of counts"
     assert "does not get there with 20" in words[1]
+    again = sentence("busi, masks", ("pccs", "supervised"), (ours, base), [(ours, base), (ours, ours)])
+    assert again[0].endswith("(by seed: 10.0, 5.0)")
+    lines = {("supervised", "masks"): base, ("pccs", "scribbles"): ours}
+    rows = minutes_table("busi", lines, {"supervised": "supervised", "pccs": "pccs"}, "supervised")
+    assert rows[0] == ["busi", 5, 0.5, "1.0", "", "", "1.0"]
+    assert rows[2][3:] == ["4.0", "", "", "1.4"], "halfway between 1 and 2 minutes, by the logarithm"
 
 
 def test_lines_follow_counts_and_kinds(tmp_path: Path) -> None:
