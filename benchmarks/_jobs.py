@@ -53,37 +53,54 @@ def run_all(
     Sentences about the cells that failed or paused.
     """
     waiting = store.missing(cells)
-    running: list[_Child] = []
-    unfinished: list[str] = []
-    total, began = len(waiting), time.monotonic()
-    say(f"{len(cells) - total} cells are there, {total} to run")
+    say(f"{len(cells) - len(waiting)} cells are there, {len(waiting)} to run")
+    until = None if seconds is None else time.time() + seconds
     with tempfile.TemporaryDirectory(prefix="pccs-jobs-") as scratch:
+        pool = _Pool(store, Path(scratch), jobs, until, work)
         try:
-            while waiting or running:
-                left = None if seconds is None else seconds - (time.monotonic() - began)
-                if left is not None and left <= 0 and waiting:
-                    unfinished += [f"{cell.title} has not begun" for cell in waiting]
-                    waiting = []
-                while waiting and len(running) < jobs:
-                    cell = waiting.pop(0)
-                    if store.missing([cell]):  # another command may have run it meanwhile
-                        number = total - len(waiting)
-                        job = {
-                            "cell": asdict(cell),
-                            "work": work and str(work(cell)),
-                            "until": None if left is None else time.time() + left,
-                        }
-                        running.append(_start(cell, Path(scratch) / f"{number}.json", job))
-                        say(f"{number}/{total} {cell.title} begins")
-                time.sleep(_POLL)
-                for child in [c for c in running if c.process.poll() is not None]:
-                    running.remove(child)
-                    unfinished += _collect(child, store)
+            return pool.run(waiting)
         finally:
-            for child in running:
-                child.process.kill()
-                child.process.wait()
-    return unfinished
+            pool.kill()
+
+
+class _Pool:
+    """The children that run at the moment."""
+
+    def __init__(
+        self, store: Store, scratch: Path, jobs: int, until: float | None, work: Callable[[Cell], Path] | None
+    ) -> None:
+        self._store, self._scratch, self._jobs, self._until, self._work = store, scratch, jobs, until, work
+        self._running: list[_Child] = []
+        self._begun = 0
+
+    def run(self, waiting: Sequence[Cell]) -> list[str]:
+        """Run ``waiting``; sentences about those that failed, paused or never began."""
+        queue, unfinished = list(waiting), []
+        while queue or self._running:
+            if self._until is not None and time.time() >= self._until:
+                unfinished += [f"{cell.title} has not begun" for cell in queue]
+                queue.clear()
+            while queue and len(self._running) < self._jobs:
+                self._begin(queue.pop(0), len(waiting))
+            time.sleep(_POLL)
+            for child in [c for c in self._running if c.process.poll() is not None]:
+                self._running.remove(child)
+                unfinished += _collect(child, self._store)
+        return unfinished
+
+    def kill(self) -> None:
+        """End what still runs."""
+        for child in self._running:
+            child.process.kill()
+            child.process.wait()
+
+    def _begin(self, cell: Cell, total: int) -> None:
+        self._begun += 1
+        if not self._store.missing([cell]):  # another command has run it meanwhile
+            return
+        job = {"cell": asdict(cell), "work": self._work and str(self._work(cell)), "until": self._until}
+        self._running.append(_start(cell, self._scratch / f"{self._begun}.json", job))
+        say(f"{self._begun}/{total} {cell.title} begins")
 
 
 def _start(cell: Cell, path: Path, job: dict[str, Any]) -> _Child:
