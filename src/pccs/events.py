@@ -159,8 +159,9 @@ class Stepped:
     """Training has advanced (sent a few times a second at most, not for every step).
 
     ``figures`` holds losses and diagnostics by name (``"loss"``, ``"supervised"``, ``"contrast"``,
-    ``"memory_cosine"``, ``"confident"``, ``"quality"`` …); ``memory_mb`` is the resident memory of
-    the worker, ``device_memory_mb`` that of the accelerator (0 on a CPU).
+    ``"gradient_contrast"``, ``"memory_cosine"``, ``"quality"`` …; all of them in ``docs/method.md``);
+    ``memory_mb`` is the resident memory of the worker, ``device_memory_mb`` that of the accelerator
+    (0 on a CPU).
     """
 
     run: str
