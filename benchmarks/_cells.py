@@ -176,6 +176,7 @@ def _finished(
         "kept": None if kept is None else [round(d, 4) for d in measure(kept, source, held).dice],
         "units": hashlib.blake2b("\n".join(measured.units).encode(), digest_size=4).hexdigest(),
         "cpu": round(log.cpu, 1),
+        "wall": round(trainer.seconds, 1),
         "curve": log.points,
         "labelled": len(labelled),
         "unlabelled": len(project.items) - len(labelled),

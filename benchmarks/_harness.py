@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import math
 import os
 import platform
 import subprocess
@@ -50,7 +51,7 @@ class Report:
         }
         return {
             "name": self.name,
-            "figures": self.figures,
+            "figures": {k: None if math.isnan(v) else v for k, v in self.figures.items()},
             "targets": judged,
             "environment": environment,
         }

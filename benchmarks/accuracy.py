@@ -138,7 +138,7 @@ def tables(
 
 
 _HEAD = ("row", "arm", "seeds", "annotated", "unlabelled", "Dice", "Dice all", "IoU", "HD95", "ASSD")
-_HEAD_END = ("not found", "ECE", "CPU s")
+_HEAD_END = ("not found", "ECE", "CPU s", "wall s")
 
 
 def _details(
@@ -150,12 +150,13 @@ def _details(
         records = [record for cell, record in found.items() if (cell.row, cell.arm) == (row, arm)]
 
         def mean(key: str, records: list[Record] = records) -> float:
-            return float(np.mean([np.nan if r[key] is None else r[key] for r in records]))
+            return float(np.mean([np.nan if r.get(key) is None else r[key] for r in records]))
 
         lines.append(
             [row, names[arm], len(records), f"{mean('labelled'):.0f}", f"{mean('unlabelled'):.0f}",
              grid[row, arm].mean, every[row, arm].mean, mean("iou"), f"{mean('hd95'):.1f}",
-             f"{mean('assd'):.2f}", f"{mean('undefined'):.1f}", mean("ece"), f"{mean('cpu'):.0f}"]
+             f"{mean('assd'):.2f}", f"{mean('undefined'):.1f}", mean("ece"),
+             *(f"{mean(key):.0f}" for key in ("cpu", "wall"))]
         )  # fmt: skip
     return lines
 

@@ -34,6 +34,11 @@ def test_json_has_the_agreed_form(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "target a <= 1: 2, NOT met" in capsys.readouterr().out
 
 
+def test_json_has_null_for_what_is_not_known(tmp_path: Path) -> None:
+    finish(Report("speed", {"a": float("nan")}), Namespace(json=tmp_path / "r.json"))
+    assert json.loads((tmp_path / "r.json").read_text(), parse_constant=pytest.fail)["figures"] == {"a": None}
+
+
 def test_table_is_markdown() -> None:
     lines = table(["name", "Dice"], [["a", 0.5], ["longer", 12]]).splitlines()
     assert lines[0] == "| name   | Dice  |"

@@ -28,7 +28,15 @@ def cell(row: str = "cells-4", arm: str = "pccs", seed: int = 0, **changes: Any)
 
 def figures(dice: list[float], **changes: Any) -> dict[str, Any]:
     blank = {"iou": 0.5, "hd95": None, "assd": 1.0, "ece": 0.1, "undefined": 0, "kept": None, "absent": []}
-    more = {"units": "u", "cpu": 1.0, "curve": [], "labelled": 4, "unlabelled": 9, "annotation": 120.0}
+    more = {
+        "units": "u",
+        "cpu": 1.0,
+        "wall": 2.0,
+        "curve": [],
+        "labelled": 4,
+        "unlabelled": 9,
+        "annotation": 120.0,
+    }
     return {"dice": dice, **blank, **more, **changes}
 
 
