@@ -1,7 +1,7 @@
 """When, and how loudly, the unlabelled images speak.
 
 A weak teacher's labels do harm. The gate opens once the teacher has shown, on annotated pixels that
-training never uses, that it can be believed; the terms then come up gently, and go down again
+training does not use, that it can be believed; the terms then come up gently, and go down again
 should the teacher lose its quality.
 """
 
@@ -14,6 +14,11 @@ from typing import Any
 from pccs.config import MethodSettings
 from pccs.method.uncertainty import ramp
 
+_PATIENCE = 4
+"""Times ``gate_step`` for which a teacher below the bar is young, and not yet short of labels."""
+_HEARD = 0.05
+"""Trust below which the unlabelled images might as well be silent."""
+
 
 @dataclass
 class Gate:
@@ -25,9 +30,9 @@ class Gate:
     """Latest measured quality of the teacher; ``None`` while unknown."""
 
     def measured(self, step: int, quality: float | None) -> None:
-        """A validation at ``step`` gave ``quality`` (``None``: nothing is held out to measure on)."""
+        """A validation at ``step`` gave ``quality``, smoothed (``None``: nothing is there to measure on)."""
         if quality is not None:
-            self.quality = quality if self.quality is None else 0.5 * (self.quality + quality)
+            self.quality = quality
         self._open_if_due(step)
 
     def weight(self, step: int) -> float:
@@ -47,9 +52,10 @@ class Gate:
             return "learning from your labels only"
         if not any_unlabelled:
             return "learning from your labels: there are no unlabelled images"
-        if self.weight(step) > 0:
+        if self.weight(step) > 0 and self._trust() >= _HEARD:
             return "unlabelled images are helping"
-        if step < self.settings.gate_step:
+        young = self.opened_at is None and step < _PATIENCE * self.settings.gate_step
+        if young or self.quality is None:
             return "learning from your labels"
         return "unlabelled images are set aside: annotate more varied places"
 
@@ -71,7 +77,9 @@ class Gate:
             self.opened_at = step
 
     def _trust(self) -> float:
+        """Smooth and monotone in the quality ``q``: 0 up to half the bar, ``3u² - 2u³`` between, 1 from it."""
         if self.settings.gate != "quality" or self.quality is None or math.isnan(self.quality):
             return 1.0
         floor = 0.5 * self.settings.gate_quality
-        return min(1.0, max(0.0, (self.quality - floor) / (self.settings.gate_quality - floor + 1e-9)))
+        u = min(1.0, max(0.0, (self.quality - floor) / (self.settings.gate_quality - floor + 1e-9)))
+        return u * u * (3.0 - 2.0 * u)
