@@ -27,6 +27,8 @@ class NetSettings(_Settings):
     """Channels of the five levels, at strides 1, 2, 4, 8 and 16."""
     embedding: int = Field(default=64, ge=4, le=1024)
     """``D``: dimensions of a pixel's feature vector."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number format of the convolutions; ``auto`` takes what this machine is measured to be fastest in."""
 
 
 class DataSettings(_Settings):

@@ -1,76 +1,126 @@
 """Augmentation that keeps labels true.
 
-Geometry is applied while a crop is cut (one resampling for image and target alike); photometric
-changes work on whole batches and never touch a target.
+Geometry is applied while crops are cut (one resampling for image and target alike), a whole batch at
+once from images of any size; photometric changes never touch a target.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pccs.labels import IGNORE
 
 _ZOOM = 1.3
 _TILT = 20.0
+_STRENGTHS = ((-0.5, 1.0), (-0.5, 0.5), (-0.5, 0.5), (-0.5, 0.5), (0.0, 0.35))
+"""Ranges of blur (negative: sharper), logarithm of gamma and of contrast, brightness, and noise."""
 
 
 @dataclass(frozen=True)
-class View:
-    """Where a crop is cut: centre in pixels, and a 2×2 matrix from crop to image offsets."""
+class Cuts:
+    """Where ``B`` crops are cut, on the host: one row a crop.
 
-    row: float
-    column: float
-    matrix: tuple[tuple[float, float], tuple[float, float]]
+    ``places [B, 2]`` is the pixel (row, column) at the centre of each crop; ``matrices [B, 2, 2]`` take
+    (x, y) offsets from the centre of the crop to offsets in the image, in pixels.
+    """
 
-
-def plain_view(row: float, column: float) -> View:
-    """A crop without any change."""
-    return View(row, column, ((1.0, 0.0), (0.0, 1.0)))
+    places: NDArray[np.float64]
+    matrices: NDArray[np.float64]
 
 
-def random_view(row: float, column: float, rng: np.random.Generator, *, upright: bool) -> View:
-    """A crop zoomed by up to 1.3 either way, mirrored, and turned (freely, or by 20° if upright)."""
-    zoom = math.exp(rng.uniform(-1, 1) * math.log(_ZOOM))
-    angle = math.radians(rng.uniform(-_TILT, _TILT) if upright else rng.uniform(0, 360))
-    mirror = -1.0 if rng.random() < 0.5 else 1.0
-    cos, sin = math.cos(angle) * zoom, math.sin(angle) * zoom
-    return View(row, column, ((cos * mirror, -sin), (sin * mirror, cos)))
+def plain_cuts(places: NDArray[np.float64]) -> Cuts:
+    """Crops without any change."""
+    return Cuts(places, np.broadcast_to(np.eye(2), (len(places), 2, 2)))
 
 
-def sampling_grid(view: View, height: int, width: int, side: int) -> Tensor:
-    """Grid ``[1, side, side, 2]`` for :func:`torch.nn.functional.grid_sample`."""
-    (a, b), (c, d) = view.matrix  # acts on (x, y) offsets from the centre, in pixels
-    half = side / 2
-    theta = torch.tensor(
-        [
-            [a * half / (width / 2), b * half / (width / 2), (view.column + 0.5) / (width / 2) - 1],
-            [c * half / (height / 2), d * half / (height / 2), (view.row + 0.5) / (height / 2) - 1],
-        ],
-        dtype=torch.float32,
-    )
-    return F.affine_grid(theta[None], [1, 1, side, side], align_corners=False)
+def random_cuts(places: NDArray[np.float64], rng: np.random.Generator, *, upright: bool) -> Cuts:
+    """Crops zoomed by up to 1.3 either way, mirrored, and turned (freely, or by 20° if upright)."""
+    count = len(places)
+    zoom = np.exp(rng.uniform(-1, 1, count) * math.log(_ZOOM))
+    angle = np.radians(rng.uniform(-_TILT, _TILT, count) if upright else rng.uniform(0, 360, count))
+    mirror = np.where(rng.random(count) < 0.5, -1.0, 1.0)
+    cos, sin = np.cos(angle) * zoom, np.sin(angle) * zoom
+    matrices = np.stack([cos * mirror, -sin, sin * mirror, cos], axis=1).reshape(count, 2, 2)
+    return Cuts(places, matrices)
 
 
-def cut_image(image: Tensor, grid: Tensor) -> Tensor:
-    """Crop of ``image [C, h, w]``; beyond the border it is mirrored, as tissue goes on."""
-    return F.grid_sample(image[None], grid, mode="bilinear", padding_mode="reflection", align_corners=False)[
-        0
-    ]
+@dataclass(frozen=True)
+class Grid:
+    """Where every pixel of ``B`` crops comes from, on the device of the images.
+
+    ``x`` and ``y [B, s, s]`` in pixels; ``heights`` and ``widths [B, 1, 1]`` of the images.
+    """
+
+    x: Tensor
+    y: Tensor
+    heights: Tensor
+    widths: Tensor
 
 
-def cut_target(target: Tensor, grid: Tensor) -> Tensor:
-    """Crop of ``target [h, w] uint8``; beyond the border nothing is known (255)."""
-    # Shifted by one so that the zeros which grid_sample pads with can be told from class 0;
-    # 255 (unknown) wraps to 0 as well, which is just what it means.
-    shifted = (target + 1)[None, None].float()
-    cut = F.grid_sample(shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False)[0, 0]
-    return (cut.to(torch.uint8) - 1).long()
+def sampling_grid(cuts: Cuts, sizes: NDArray[np.int64], side: int, device: torch.device) -> Grid:
+    """The grid of ``cuts`` in images of ``sizes [B, 2]`` (height, width)."""
+    rows = np.concatenate([cuts.places, cuts.matrices.reshape(-1, 4), sizes], axis=1).astype(np.float32)
+    row, column, a, b, c, d, height, width = to(device, rows).view(-1, 8, 1, 1).unbind(1)
+    offset = torch.arange(side, device=device, dtype=torch.float32) + (0.5 - side / 2)
+    across, down = offset, offset.unsqueeze(1)
+    return Grid(a * across + b * down + column, c * across + d * down + row, height, width)
+
+
+def cut_images(pool: Tensor, starts: Tensor, channels: int, grid: Grid) -> Tensor:
+    """Crops ``[B, C, s, s]``, bilinear; beyond an image's border it is mirrored, as tissue goes on.
+
+    Parameters
+    ----------
+    pool : Tensor, shape (N,)
+        All images one after another, each ``[C, h, w]``.
+    starts : Tensor, shape (B,), int64
+        Where the image of each crop begins.
+    """
+    x, y = _mirrored(grid.x, grid.widths), _mirrored(grid.y, grid.heights)
+    left, top = x.floor(), y.floor()
+    right = torch.minimum(left + 1, grid.widths - 1)
+    bottom = torch.minimum(top + 1, grid.heights - 1)
+    width, plane = grid.widths.long(), (grid.widths.long() * grid.heights.long()).unsqueeze(1)
+    base = starts.view(-1, 1, 1, 1) + torch.arange(channels, device=pool.device).view(1, -1, 1, 1) * plane
+    upper = (top.long() * width).unsqueeze(1) + base
+    lower = (bottom.long() * width).unsqueeze(1) + base
+    left_, right_ = left.long().unsqueeze(1), right.long().unsqueeze(1)
+    rightwards, downwards = (x - left).unsqueeze(1), (y - top).unsqueeze(1)
+    above = torch.lerp(pool[upper + left_], pool[upper + right_], rightwards)
+    below = torch.lerp(pool[lower + left_], pool[lower + right_], rightwards)
+    return torch.lerp(above, below, downwards)
+
+
+def cut_targets(pool: Tensor, starts: Tensor, grid: Grid) -> Tensor:
+    """Crops ``[B, s, s]`` int64 of targets ``[h, w]``, nearest; beyond the border nothing is known (255).
+
+    As :func:`cut_images`, with uint8 targets in ``pool``. A negative start stands for an image of which
+    nothing is known.
+    """
+    x, y = grid.x.round(), grid.y.round()
+    known = (x >= 0) & (x < grid.widths) & (y >= 0) & (y < grid.heights) & (starts.view(-1, 1, 1) >= 0)
+    index = starts.view(-1, 1, 1) + y.long() * grid.widths.long() + x.long()
+    return torch.where(known, pool[torch.where(known, index, 0)].long(), IGNORE)
+
+
+def to(device: torch.device, array: NDArray[Any]) -> Tensor:
+    """A small array on ``device``, without waiting for it."""
+    host = torch.from_numpy(np.ascontiguousarray(array))
+    return host.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else host.to(device)
+
+
+def _mirrored(x: Tensor, size: Tensor) -> Tensor:
+    """Coordinates brought inside ``[0, size - 1]`` by reflection at the outer edges of the border pixels."""
+    there_and_back = torch.remainder(x + 0.5, 2 * size)
+    return (torch.minimum(there_and_back, 2 * size - there_and_back) - 0.5).clamp_min(0).minimum(size - 1)
 
 
 def photometric(images: Tensor, rng: np.random.Generator, generator: torch.Generator) -> Tensor:
@@ -79,32 +129,28 @@ def photometric(images: Tensor, rng: np.random.Generator, generator: torch.Gener
     Images have about zero mean and unit spread; so has the result, roughly.
     """
     batch, _, height, width = images.shape
-
-    def draw(low: float, high: float) -> Tensor:
-        values = rng.uniform(low, high, batch).astype(np.float32)
-        return torch.from_numpy(values).to(images.device, images.dtype).view(-1, 1, 1, 1)
-
+    drawn = [rng.uniform(low, high, batch) for low, high in _STRENGTHS]
+    light = rng.normal(0, 0.25, (9, batch))
+    dice = to(images.device, np.concatenate([drawn, light]).astype(np.float32)).view(-1, batch, 1, 1, 1)
+    blur, gamma, contrast, brightness, noise = dice[:5]
     # One contiguous plane a channel: pooling a single channel "last in memory" is six times slower.
     x = images.contiguous()
     planes = F.pad(x.flatten(0, 1).unsqueeze(0), (1, 1, 1, 1), mode="replicate")
     blurred = F.avg_pool2d(planes, 3, stride=1).view(x.shape)
-    x = torch.lerp(x, blurred, draw(-0.5, 1.0))  # negative: sharper
-    x = _gamma(x, torch.exp(draw(-0.5, 0.5)))
-    x = x * torch.exp(draw(-0.5, 0.5)) + draw(-0.5, 0.5)
-    x = x + _uneven_light(rng, batch, height, width).to(x.device, x.dtype)
-    noise = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=generator.device).to(x.device)
-    return x + noise * draw(0.0, 0.35)
+    x = torch.lerp(x, blurred, blur)
+    x = _gamma(x, gamma.exp())
+    x = x * contrast.exp() + brightness
+    coarse = dice[5:].view(9, batch).T.reshape(batch, 1, 3, 3)
+    x = x + F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
+    grain = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=generator.device)
+    noisy: Tensor = x + grain.to(x.device) * noise
+    return noisy
 
 
 def _gamma(x: Tensor, power: Tensor) -> Tensor:
     low, high = x.amin(dim=(1, 2, 3), keepdim=True), x.amax(dim=(1, 2, 3), keepdim=True)
     span = (high - low).clamp_min(1e-3)
     return ((x - low) / span).clamp(1e-4, 1.0).pow(power) * span + low
-
-
-def _uneven_light(rng: np.random.Generator, batch: int, height: int, width: int) -> Tensor:
-    coarse = torch.from_numpy(rng.normal(0, 0.25, (batch, 1, 3, 3)).astype(np.float32))
-    return F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
 
 
 def rectangles(
@@ -115,15 +161,16 @@ def rectangles(
     smallest: float,
     largest: float,
     probability: float = 1.0,
+    device: torch.device | str = "cpu",
 ) -> Tensor:
     """One random rectangle an image, ``[B, side, side]`` bool; sides as fractions of the image."""
-    masks = torch.zeros(batch, side, side, dtype=torch.bool)
-    for mask in masks:
-        if rng.random() >= probability:
-            continue
-        h, w = (max(1, int(side * f)) for f in rng.uniform(smallest, largest, 2))
-        top, left = rng.integers(0, side - h + 1), rng.integers(0, side - w + 1)
-        mask[top : top + h, left : left + w] = True
+    extents = np.maximum(1, (side * rng.uniform(smallest, largest, (batch, 2))).astype(np.int64))
+    corners = (rng.random((batch, 2)) * (side - extents + 1)).astype(np.int64)
+    extents[rng.random(batch) >= probability] = 0
+    begin, end = to(torch.device(device), np.stack([corners, corners + extents])).unsqueeze(-1)
+    place = torch.arange(side, device=device)
+    within = (place >= begin) & (place < end)  # [B, 2, side]: rows, columns
+    masks: Tensor = within[:, 0].unsqueeze(2) & within[:, 1].unsqueeze(1)
     return masks
 
 
@@ -139,13 +186,14 @@ def shrink_labels(labels: Tensor, stride: int) -> Tensor:
 
 __all__ = [
     "IGNORE",
-    "View",
-    "cut_image",
-    "cut_target",
+    "Cuts",
+    "Grid",
+    "cut_images",
+    "cut_targets",
     "paste",
     "photometric",
-    "plain_view",
-    "random_view",
+    "plain_cuts",
+    "random_cuts",
     "rectangles",
     "sampling_grid",
     "shrink_labels",

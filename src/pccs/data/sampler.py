@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pccs.config import DataSettings
-from pccs.data.augment import View, cut_image, cut_target, plain_view, random_view, sampling_grid
+from pccs.data.arena import Arena
+from pccs.data.augment import Cuts, cut_images, cut_targets, plain_cuts, random_cuts, sampling_grid, to
 from pccs.data.holdout import held_out
-from pccs.data.store import ItemStore
+from pccs.data.store import ItemStore, memory_budget
 from pccs.errors import ImageError, TrainingError
 from pccs.labels import IGNORE
 
@@ -46,6 +48,10 @@ class Batch:
 class Sampler:
     """Draws the batches of a run.
 
+    What to cut is drawn on the host, for a whole batch; cutting is a few operations on the device,
+    however many crops there are. An image is read when it is first drawn, so neither the first
+    batch nor any later one waits for all of them.
+
     Parameters
     ----------
     store
@@ -61,8 +67,9 @@ class Sampler:
         self.settings = settings
         self.seed = seed
         self.rng = np.random.default_rng(seed)
-        self._pixels: dict[str, list[Tensor]] = {}
+        self._pixels: dict[str, list[NDArray[np.int64]]] = {}
         self._training: dict[str, Tensor] = {}
+        self._on_device = Arena(store.device, torch.uint8, memory_budget(store.device) // 8)
         self.skipped: list[str] = []
         """Sentences about items that could not be read and were left out."""
         self.refresh()
@@ -74,95 +81,102 @@ class Sampler:
         project = self.store.project
         self.labelled = list(project.annotated_items())
         known = {name for name in self.labelled if project.is_complete(name)}
+        self._annotated = set(self.labelled)
+        self._scribbled = self._annotated - known
         self.unlabelled = [i.name for i in project.items if i.name not in known]
 
     def annotation_changed(self, name: str) -> None:
         """Item ``name`` has a new annotation; it counts from the next batch on."""
         self.store.forget_target(name)
+        self._on_device.forget(name)
         self._pixels.pop(name, None)
         self._training.pop(name, None)
         self.refresh()
 
     def draw(self, *, unlabelled: bool) -> Batch:
         """The next batch; without the unlabelled stream unless ``unlabelled``."""
-        crops = [self._labelled_crop(self._pick(self.labelled)) for _ in range(self.settings.labelled)]
-        wanted = self.settings.unlabelled if unlabelled and self.unlabelled else 0
-        others = [self._unlabelled_crop() for _ in range(wanted)]
-        return Batch(*self._stack(crops), *self._stack(others))
+        count = self.settings.labelled
+        labelled = self._pick_labelled(count)
+        others = self._pick_unlabelled(self.settings.unlabelled if unlabelled else 0)
+        names = [*labelled, *others]
+        sizes = np.array([self.store.ensure(name) for name in names])
+        places = np.concatenate(
+            [
+                np.array([self._centre(name) for name in labelled]),
+                self.rng.uniform(0, 1, (len(others), 2)) * sizes[count:],
+            ]
+        )
+        cuts = random_cuts(
+            self._inside(places, sizes), self.rng, upright=self.settings.orientation == "upright"
+        )
+        images, targets = self._cut(names, cuts, sizes)
+        return Batch(images[:count], targets[:count], images[count:], targets[count:])
 
-    def _stack(self, crops: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        side = self.settings.crop
-        if not crops:
-            empty = torch.empty(0, self.store.channels, side, side)
-            return empty, torch.empty(0, side, side, dtype=torch.long)
-        images, targets = zip(*crops, strict=True)
-        return torch.stack(images), torch.stack(targets)
-
-    def _pick(self, names: list[str]) -> str:
-        if not names:
+    def _pick_labelled(self, count: int) -> list[str]:
+        if not self.labelled:
             raise TrainingError(
                 "nothing is annotated any more",
                 path=self.store.project.path,
                 remedy="Paint at least one stroke of two classes, then train",
             )
-        return names[int(self.rng.integers(len(names)))]
+        return [self.labelled[i] for i in self.rng.integers(len(self.labelled), size=count)]
 
-    def _labelled_crop(self, name: str) -> tuple[Tensor, Tensor]:
-        image, target = self.store.image(name), self.training_target(name)
-        height, width = target.shape
-        row, column = self._centre(name, target)
-        grid = sampling_grid(self._view(row, column), height, width, self.settings.crop)
-        return cut_image(image, grid), cut_target(target, grid)
+    def _pick_unlabelled(self, count: int) -> list[str]:
+        """Items that can be read: one bad file must not end the run."""
+        names: list[str] = []
+        while len(names) < count and self.unlabelled:
+            name = self.unlabelled[int(self.rng.integers(len(self.unlabelled)))]
+            try:
+                self.store.ensure(name)
+                names.append(name)
+            except ImageError as error:
+                self.skipped.append(str(error))
+                self.unlabelled.remove(name)
+        return names
 
-    def _centre(self, name: str, target: Tensor) -> tuple[float, float]:
+    def _centre(self, name: str) -> tuple[float, float]:
         """A pixel of a class drawn at random, jittered; or any place."""
-        height, width = target.shape
-        if self.rng.random() < _BALANCED or not self.store.project.is_complete(name):
-            classes = self._painted_pixels(name, target)
+        height, width = self.store.ensure(name)
+        if self.rng.random() < _BALANCED or name in self._scribbled:
+            classes = self._painted_pixels(name)
             if classes:
                 pixels = classes[int(self.rng.integers(len(classes)))]
-                index = int(pixels[int(self.rng.integers(len(pixels)))])
-                jitter = self.rng.uniform(-0.3, 0.3, 2) * self.settings.crop
-                return self._inside(index // width + jitter[0], index % width + jitter[1], height, width)
-        return self._inside(self.rng.uniform(0, height), self.rng.uniform(0, width), height, width)
+                row, column = divmod(int(pixels[int(self.rng.integers(len(pixels)))]), width)
+                down, across = self.rng.uniform(-0.3, 0.3, 2) * self.settings.crop
+                return row + down, column + across
+        return float(self.rng.uniform(0, height)), float(self.rng.uniform(0, width))
 
-    def _inside(self, row: float, column: float, height: int, width: int) -> tuple[float, float]:
-        """Moved so that the crop overhangs the image as little as it can."""
+    def _inside(self, places: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """``places [B, 2]`` moved so that the crops overhang the images as little as they can."""
         half = self.settings.crop / 2
+        moved = np.clip(places, half, np.maximum(sizes - half, half))
+        return np.where(sizes <= 2 * half, sizes / 2, moved)
 
-        def clamp(x: float, size: int) -> float:
-            return size / 2 if size <= 2 * half else float(np.clip(x, half, size - half))
-
-        return clamp(row, height), clamp(column, width)
-
-    def _view(self, row: float, column: float) -> View:
-        return random_view(row, column, self.rng, upright=self.settings.orientation == "upright")
-
-    def _painted_pixels(self, name: str, target: Tensor) -> list[Tensor]:
+    def _painted_pixels(self, name: str) -> list[NDArray[np.int64]]:
         if name not in self._pixels:
-            flat = target.flatten()
-            found = [torch.nonzero(flat == c)[:, 0] for c in range(self.store.classes)]
+            flat = self.training_target(name).numpy().ravel()
+            found = [np.flatnonzero(flat == c) for c in range(self.store.classes)]
             self._pixels[name] = [p for p in found if len(p)]
         return self._pixels[name]
 
-    def _unlabelled_crop(self) -> tuple[Tensor, Tensor]:
-        side = self.settings.crop
-        while self.unlabelled:
-            name = self._pick(self.unlabelled)
-            try:
-                image = self.store.image(name)
-            except ImageError as error:  # one bad file must not end the run
-                self.skipped.append(str(error))
-                self.unlabelled.remove(name)
-                continue
-            height, width = image.shape[-2:]
-            place = self._inside(self.rng.uniform(0, height), self.rng.uniform(0, width), height, width)
-            grid = sampling_grid(self._view(*place), height, width, side)
-            scribbled = self.store.project.revision(name) > 0
-            strokes = self.training_target(name) if scribbled else None
-            unknown = torch.full((side, side), IGNORE)
-            return cut_image(image, grid), unknown if strokes is None else cut_target(strokes, grid)
-        return torch.zeros(self.store.channels, side, side), torch.full((side, side), IGNORE)
+    def _cut(self, names: list[str], cuts: Cuts, sizes: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        store = self.store
+        grid = sampling_grid(cuts, sizes, self.settings.crop, store.device)
+        starts = to(store.device, np.array(store.starts(names), np.int64))
+        images = cut_images(store.images.buffer, starts, store.channels, grid)
+        known = to(store.device, np.array(self._target_starts(names), np.int64))
+        return images, cut_targets(self._on_device.buffer, known, grid)
+
+    def _target_starts(self, names: list[str]) -> list[int]:
+        """Where the training targets begin on the device; -1 where nothing is annotated."""
+        annotated = self._annotated.intersection(names)
+        while True:
+            for name in annotated:
+                if name not in self._on_device:
+                    self._on_device.put(name, self.training_target(name))
+            if all(name in self._on_device for name in annotated):
+                return [self._on_device.start(name) if name in annotated else -1 for name in names]
+            self._on_device.allow(2 * sum(self.training_target(name).numel() for name in annotated))
 
     # ---------------------------------------------------------- validation
 
@@ -173,7 +187,7 @@ class Sampler:
         return held_out(name, height, width, share=self.settings.holdout, block=block, seed=self.seed)
 
     def training_target(self, name: str) -> Tensor:
-        """Target without the held-out pixels."""
+        """Target without the held-out pixels, on the host."""
         if name not in self._training:
             target = self.store.target(name)
             self._training[name] = torch.where(self.holdout_mask(name), IGNORE, target).to(torch.uint8)
@@ -188,29 +202,34 @@ class Sampler:
         places = [(n, *p) for n in self.labelled for p in self._held_out_places(n)]
         if not places:
             return None
-        picked = np.linspace(0, len(places) - 1, min(limit, len(places))).astype(int)
-        pairs = [self._validation_crop(*places[i]) for i in picked]
-        images, targets = zip(*pairs, strict=True)
-        return torch.stack(images), torch.stack(targets)
+        picked = [places[i] for i in np.linspace(0, len(places) - 1, min(limit, len(places))).astype(int)]
+        names = [name for name, *_ in picked]
+        sizes = np.array([self.store.ensure(name) for name in names])
+        middles = self._inside(np.array([[row, column] for _, row, column in picked]), sizes)
+        # The centre of a crop of even size lies between pixels: half a pixel off would blur the image.
+        cuts = plain_cuts(middles - 0.5)
+        grid = sampling_grid(cuts, sizes, self.settings.crop, self.store.device)
+        starts = to(self.store.device, np.array(self.store.starts(names), np.int64))
+        images = cut_images(self.store.images.buffer, starts, self.store.channels, grid)
+        known = [self._held_out_target(name).flatten() for name in names]
+        begins = np.cumsum([0, *(len(k) for k in known[:-1])])
+        pool = torch.cat(known).to(self.store.device)
+        return images, cut_targets(pool, to(self.store.device, begins), grid)
+
+    def _held_out_target(self, name: str) -> Tensor:
+        """The annotation on the held-out pixels alone, ``[h, w]`` uint8."""
+        return torch.where(self.holdout_mask(name), self.store.target(name), IGNORE).to(torch.uint8)
 
     def _held_out_places(self, name: str) -> list[tuple[float, float]]:
-        known = (self.store.target(name) != IGNORE) & self.holdout_mask(name)
+        known = (self._held_out_target(name) != IGNORE).numpy()
         height, width = known.shape
         side = self.settings.crop
         return [
-            self._inside(top + side / 2, left + side / 2, height, width)
+            (top + side / 2, left + side / 2)
             for top in range(0, height, side)
             for left in range(0, width, side)
             if known[top : top + side, left : left + side].any()
         ]
-
-    def _validation_crop(self, name: str, row: float, column: float) -> tuple[Tensor, Tensor]:
-        known = torch.where(self.holdout_mask(name), self.store.target(name), IGNORE).to(torch.uint8)
-        # grid centres are at whole pixels + 0.5; a half-pixel shift would blur nothing but cost a label
-        grid = sampling_grid(
-            plain_view(row - 0.5, column - 0.5), known.shape[0], known.shape[1], self.settings.crop
-        )
-        return cut_image(self.store.image(name), grid), cut_target(known, grid)
 
     # --------------------------------------------------------------- state
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pccs.data.arena import Arena
 from pccs.data.normalise import Statistics, match_channels, measure, normalise, sample_indices
 from pccs.data.scale import scribbled_scale, working_scale
 from pccs.errors import ImageError, TrainingError
@@ -78,7 +79,10 @@ def _sample_targets(project: Project, names: Sequence[str]) -> list[NDArray[np.u
 
 
 class ItemStore:
-    """Images and targets of a project as tensors, at one working scale.
+    """Images and targets of a project as tensors, at one working scale, read when they are first wanted.
+
+    Images lie in one buffer on the device, so that a batch is cut from all of them at once; targets
+    stay with the host, which picks places in them.
 
     Parameters
     ----------
@@ -87,16 +91,28 @@ class ItemStore:
     channels, scale
         What the network takes.
     budget
-        Bytes of images and targets kept in memory; the least recently used go first.
+        Bytes of images kept in memory; the first read go first. By default what suits ``device``.
+    device
+        Where the images lie.
     """
 
-    def __init__(self, project: Project, *, channels: int, scale: float, budget: int = 2**30) -> None:
+    def __init__(
+        self,
+        project: Project,
+        *,
+        channels: int,
+        scale: float,
+        budget: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
         self.project = project
         self.channels = channels
         self.scale = scale
-        self._budget = budget
-        self._used = 0
-        self._cache: OrderedDict[tuple[str, str], Tensor] = OrderedDict()
+        self.device = torch.device(device)
+        limit = budget if budget is not None else memory_budget(self.device)
+        self.images = Arena(self.device, torch.float32, limit // 4)
+        self._shapes: dict[str, tuple[int, int]] = {}
+        self._targets: dict[str, Tensor] = {}
         self._statistics: dict[str, Statistics] = {}
 
     @property
@@ -105,37 +121,66 @@ class ItemStore:
         return len(self.project.classes)
 
     def image(self, name: str) -> Tensor:
-        """Normalised image ``[C, h, w]`` float32.
+        """Normalised image ``[C, h, w]`` float32, a view that is valid until another is read.
 
         Raises
         ------
         ImageError
             If the item cannot be read, or its channels do not fit the network.
         """
-        return self._cached("image", name) if ("image", name) in self._cache else self._load_image(name)
+        self.ensure(name)
+        return self.images.view(name).view(self.channels, *self._shapes[name])
+
+    def ensure(self, name: str) -> tuple[int, int]:
+        """Read the image of ``name`` unless it is there, and give its size ``(h, w)``.
+
+        Raises
+        ------
+        ImageError
+            As :meth:`image`.
+        """
+        if name not in self.images:
+            image = self._load_image(name)
+            self._shapes[name] = (image.shape[1], image.shape[2])
+            self.images.put(name, image)
+        return self._shapes[name]
+
+    def starts(self, names: Sequence[str]) -> list[int]:
+        """Where the images of ``names`` begin in ``images.buffer``; all are there at the same time."""
+        while True:
+            for name in names:
+                self.ensure(name)
+            if all(name in self.images for name in names):
+                return [self.images.start(name) for name in names]
+            # one batch must fit, whatever the budget says
+            self.images.allow(2 * sum(self.channels * h * w for h, w in map(self._shapes.__getitem__, names)))
 
     def target(self, name: str) -> Tensor:
-        """Training target ``[h, w]`` uint8: class index, 255 where nothing is known."""
-        return self._cached("target", name) if ("target", name) in self._cache else self._load_target(name)
+        """Training target ``[h, w]`` uint8 on the host: class index, 255 where nothing is known."""
+        if name not in self._targets:
+            self._targets[name] = self._load_target(name)
+        return self._targets[name]
 
     def forget_target(self, name: str) -> None:
         """The annotation of ``name`` has changed."""
-        old = self._cache.pop(("target", name), None)
-        if old is not None:
-            self._used -= old.nbytes
+        self._targets.pop(name, None)
 
-    def statistics(self, name: str) -> Statistics:
-        """Intensity statistics of the source of ``name``."""
+    def statistics(self, name: str, image: NDArray[np.generic] | None = None) -> Statistics:
+        """Intensity statistics of the source of ``name``; ``image`` is its plane if it is at hand."""
         item = self.project.item(name)
         if item.stem not in self._statistics:
             info = self.project.sources[item.stem].info
-            indices: Sequence[int] = sample_indices(info.n_planes) if info.is_stack else [item.index]
-            planes = [read_plane(info, i) for i in indices]
+            if info.is_stack or image is None:
+                indices: Sequence[int] = sample_indices(info.n_planes) if info.is_stack else [item.index]
+                planes = [read_plane(info, i) for i in indices]
+            else:
+                planes = [image]
             self._statistics[item.stem] = measure(planes, joint="S" in info.axes)
         return self._statistics[item.stem]
 
     def _load_image(self, name: str) -> Tensor:
-        pixels = normalise(self.project.image(name), self.statistics(name))
+        plane = self.project.image(name)
+        pixels = normalise(plane, self.statistics(name, plane))
         fitted = match_channels(pixels, self.channels)
         if fitted is None:
             raise ImageError(
@@ -143,26 +188,20 @@ class ItemStore:
                 remedy="Keep images with other channels in a project of their own",
             )
         image = torch.from_numpy(np.ascontiguousarray(fitted))
-        return self._keep("image", name, resize_image(image, self._size(image.shape)))
+        return resize_image(image, self._size(image.shape))
 
     def _load_target(self, name: str) -> Tensor:
         project = self.project
         full = to_targets(project.annotation(name), project.classes, complete=project.is_complete(name))
-        return self._keep(
-            "target", name, torch.from_numpy(resize_target(full, self.classes, self._size(full.shape)))
-        )
+        return torch.from_numpy(resize_target(full, self.classes, self._size(full.shape)))
 
     def _size(self, shape: Sequence[int]) -> tuple[int, int]:
         return scaled_size(shape[-2], shape[-1], self.scale)
 
-    def _cached(self, kind: str, name: str) -> Tensor:
-        self._cache.move_to_end((kind, name))
-        return self._cache[kind, name]
 
-    def _keep(self, kind: str, name: str, tensor: Tensor) -> Tensor:
-        self._cache[kind, name] = tensor
-        self._used += tensor.nbytes
-        while self._used > self._budget and len(self._cache) > 1:
-            _, old = self._cache.popitem(last=False)
-            self._used -= old.nbytes
-        return tensor
+def memory_budget(device: torch.device) -> int:
+    """Bytes of images to keep on ``device``: 1 GiB, or half of what is free on an accelerator."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free // 2)
+    return 2**30

@@ -69,3 +69,9 @@ def to_device(images: Tensor, device: torch.device) -> Tensor:
 def seed_everything(seed: int) -> None:
     """Start torch's own generators (initial weights) from ``seed``."""
     torch.manual_seed(seed)
+
+
+def restore_generator(generator: torch.Generator, state: Tensor) -> None:
+    """Go on from ``state``; one that comes from another kind of device starts a new sequence instead."""
+    if state.shape == generator.get_state().shape:
+        generator.set_state(state)

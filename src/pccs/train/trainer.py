@@ -19,7 +19,8 @@ from pccs.errors import TrainingError
 from pccs.labels import IGNORE
 from pccs.method.memory import PrototypeMemory
 from pccs.nets import ModelFacts, SegmentationNet, Teacher, checkpoint
-from pccs.nets.runtime import place, resolve_device
+from pccs.nets.numerics import choose as numerics_of
+from pccs.nets.runtime import place, resolve_device, restore_generator
 from pccs.predict import Predictor
 from pccs.project import Project, Run
 from pccs.train.diagnosis import GRADIENT, memory_facts
@@ -55,11 +56,12 @@ class Trainer:
         self, project: Project, run: Run, settings: TrainSettings, facts: ModelFacts, device: torch.device
     ) -> None:
         self.project, self.run, self.settings, self.facts, self.device = project, run, settings, facts, device
+        numerics = numerics_of(device, facts.widths, precision=settings.net.precision)
         torch.manual_seed(settings.seed)  # the initial weights
-        student = place(facts.build(), device)
+        student = place(facts.build(), device, numerics.memory_format)
         assert isinstance(student, SegmentationNet)
         method, classes = settings.method, len(facts.classes)
-        store = ItemStore(project, channels=facts.channels, scale=facts.scale)
+        store = ItemStore(project, channels=facts.channels, scale=facts.scale, device=device)
         self.sampler = Sampler(store, settings.data, seed=settings.seed)
         self.gate = Gate(method)
         self.learner = Learner(
@@ -69,9 +71,10 @@ class Trainer:
             optimiser=build_optimiser(student, settings),
             settings=settings,
             rng=self.sampler.rng,
-            generator=torch.Generator().manual_seed(settings.seed),
+            generator=torch.Generator(device).manual_seed(settings.seed),
             classes=classes,
             device=device,
+            numerics=numerics,
         )
         self.step_count = 0
         self.seconds = 0.0
@@ -263,7 +266,7 @@ class Trainer:
         learner.teacher.net.load_state_dict(checkpoint.prefixed("teacher", tensors))
         learner.memory.load_state_dict(checkpoint.prefixed("memory", tensors))
         checkpoint.restore_optimiser(learner.optimiser, tensors)
-        learner.generator.set_state(tensors["random"])
+        restore_generator(learner.generator, tensors["random"])
         self.step_count, self.seconds = int(facts["step"]), float(facts["seconds"])
         self.gate.restore(facts["gate"])
         self.sampler.restore(facts["random"])

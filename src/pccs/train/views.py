@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pccs.config import MethodSettings
-from pccs.data.augment import paste, rectangles, shrink_labels
+from pccs.data.augment import paste, rectangles, shrink_labels, to
 from pccs.labels import IGNORE
 from pccs.method.memory import UNASSIGNED
 from pccs.nets.unet import STRIDE
@@ -62,8 +62,9 @@ def annotated_view(images: Tensor, targets: Tensor, classes: int) -> View:
 def cutmix_annotated(view: View, rng: np.random.Generator) -> View:
     """Half of the crops get a rectangle of another one, labels and all."""
     batch, side = view.targets.shape[:2]
-    mask = rectangles(batch, side, rng, smallest=0.25, largest=0.75, probability=0.5)
-    return _paste(mask.to(view.images.device), view.take(_others(batch, rng)), view)
+    device = view.images.device
+    mask = rectangles(batch, side, rng, smallest=0.25, largest=0.75, probability=0.5, device=device)
+    return _paste(mask, view.take(_others(batch, rng, device)), view)
 
 
 def mix_streams(annotated: View, unlabelled: View, mixing: MethodSettings, rng: np.random.Generator) -> View:
@@ -71,14 +72,15 @@ def mix_streams(annotated: View, unlabelled: View, mixing: MethodSettings, rng: 
     batch, side = unlabelled.targets.shape[:2]
     if mixing.mixing == "none":
         return unlabelled
-    mask = rectangles(batch, side, rng, smallest=0.4, largest=0.8)
+    device = unlabelled.images.device
+    mask = rectangles(batch, side, rng, smallest=0.4, largest=0.8, device=device)
     if mixing.mixing == "cutmix":
-        partner = unlabelled.take(_others(batch, rng))
+        partner = unlabelled.take(_others(batch, rng, device))
     else:
-        partner = annotated.take(torch.from_numpy(rng.permutation(batch) % len(annotated.targets)))
-        inverted = torch.from_numpy(rng.random(batch) < 0.5)
+        partner = annotated.take(to(device, rng.permutation(batch) % len(annotated.targets)))
+        inverted = to(device, rng.random(batch) < 0.5)
         mask = mask ^ inverted[:, None, None]  # both directions: into and out of the annotated crop
-    return _paste(mask.to(unlabelled.images.device), partner, unlabelled)
+    return _paste(mask, partner, unlabelled)
 
 
 def join(first: View, second: View) -> View:
@@ -91,10 +93,10 @@ def with_images(view: View, images: Tensor) -> View:
     return replace(view, images=images)
 
 
-def _others(batch: int, rng: np.random.Generator) -> Tensor:
+def _others(batch: int, rng: np.random.Generator, device: torch.device) -> Tensor:
     """Each crop's partner: never itself, where there are two."""
     shift = int(rng.integers(1, batch)) if batch > 1 else 0
-    return torch.from_numpy((np.arange(batch) + shift) % batch)
+    return to(device, (np.arange(batch) + shift) % batch)
 
 
 def _paste(mask: Tensor, inside: View, outside: View) -> View:

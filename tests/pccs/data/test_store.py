@@ -41,7 +41,7 @@ def test_images_and_targets_of_a_project(sample_project: Project) -> None:
     assert target.shape == (height // 2, width // 2)
     assert image.dtype == torch.float32
     assert target.dtype == torch.uint8
-    assert store.image(name) is image
+    assert store.image(name).data_ptr() == image.data_ptr()  # kept, not read again
 
 
 def test_the_budget_is_kept(sample_project: Project) -> None:
@@ -49,8 +49,23 @@ def test_the_budget_is_kept(sample_project: Project) -> None:
     store = ItemStore(sample_project, channels=1, scale=1.0, budget=3 * one)
     for item in sample_project.items:
         store.image(item.name)
-        assert store._used <= 3 * one
-    assert len(store._cache) == 3
+        assert store.images.buffer.nbytes <= 3 * one
+    assert len(store.images) == 3
+
+
+def test_a_batch_larger_than_the_budget_is_there_all_the_same(sample_project: Project) -> None:
+    store = ItemStore(sample_project, channels=1, scale=1.0, budget=4 * 192 * 192)
+    names = [item.name for item in sample_project.items][:5]
+    images = [store.image(name).clone() for name in names]
+    for start, image in zip(store.starts(names), images, strict=True):
+        assert torch.equal(store.images.buffer[start : start + image.numel()].view(image.shape), image)
+
+
+def test_nothing_is_read_before_it_is_wanted(sample_project: Project) -> None:
+    store = ItemStore(sample_project, channels=1, scale=1.0)
+    assert len(store.images) == 0
+    store.starts([sample_project.items[3].name])
+    assert len(store.images) == 1
 
 
 def test_a_changed_annotation_is_read_again(sample_project: Project) -> None:
