@@ -12,6 +12,7 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from figures_training import draw_training
 from torch import Tensor
 
 from pccs.labels import to_targets
@@ -71,4 +72,5 @@ if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     for draw in (draw_levels, draw_edges):
         draw()
+    draw_training(IMAGES)
     print("\n".join(str(p) for p in sorted(IMAGES.glob("method-*.png"))))
