@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -57,10 +58,12 @@ def run_all(
     until = None if seconds is None else time.time() + seconds
     with tempfile.TemporaryDirectory(prefix="pccs-jobs-") as scratch:
         pool = _Pool(store, Path(scratch), jobs, until, work)
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no child is left alone
         try:
             return pool.run(waiting)
         finally:
             pool.kill()
+            signal.signal(signal.SIGTERM, before)
 
 
 class _Pool:
