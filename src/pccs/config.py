@@ -44,6 +44,8 @@ class DataSettings(_Settings):
     """Crops without annotation in a batch."""
     holdout: float = Field(default=0.1, ge=0.0, lt=0.9)
     """Share of the annotated area, in blocks, that is kept for validation."""
+    first_looks: bool = True
+    """Let a few of five or more annotated items wait, for 400 steps at most, to be measured unseen."""
     orientation: Literal["any", "upright"] = "any"
     """Whether images may be turned and mirrored freely, or have an up and a down."""
     cutmix: bool = True
@@ -80,6 +82,8 @@ class MethodSettings(_Settings):
     """``K``: prototypes a class keeps in the memory."""
     teacher_momentum: float = Field(default=0.98, ge=0.0, lt=1.0)
     """``α_max`` of the moving average that makes the teacher."""
+    background: float = Field(default=0.5, ge=0.0)
+    """Gentle push of the unpainted pixels of scribbled crops towards the first class."""
     gate: Literal["quality", "steps", "open"] = "quality"
     """What lets the unlabelled terms speak: measured teacher quality, a step count, or nothing."""
     gate_step: int = Field(default=50, ge=0)
@@ -141,6 +145,7 @@ _SILENT: dict[str, Any] = {
     "entropy": 0.0,
     "contrast": 0.0,
     "memory": 0.0,
+    "background": 0.0,
 }
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -160,6 +165,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "contrast": 0.01,
             "memory": 0.3,
             "prototypes": 2,
+            "background": 0.0,
             "gate": "steps",
         }
     },

@@ -1,6 +1,7 @@
 """The objective: the sum of the terms of PCCS, each of which a setting can switch off.
 
-``L = l_sup + w(t) · (λ_pseudo l_pseudo + λ_c l_c + λ_proto l_proto + λ_ent H + λ_pc l_pc + λ_aux l_aux)``
+``L = l_sup + λ_bg l_bg
++ w(t) · (λ_pseudo l_pseudo + λ_c l_c + λ_proto l_proto + λ_ent H + λ_pc l_pc + λ_aux l_aux)``
 
 where ``w(t)`` in [0, 1] is the gate's (``train/gate.py``). A term with weight 0 is not computed.
 """
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from pccs.config import MethodSettings
 from pccs.data.augment import shrink_labels
+from pccs.labels import IGNORE
 from pccs.method.auxiliary import memory_loss
 from pccs.method.consistency import agreement, mean_entropy
 from pccs.method.contrast import prototype_contrast
@@ -23,9 +25,10 @@ from pccs.method.levels import level_index
 from pccs.method.memory import PrototypeMemory
 from pccs.method.prototypes import LevelPrototypes, level_prototypes
 from pccs.method.supervised import masked_cross_entropy, masked_dice
+from pccs.method.surroundings import background_prior
 from pccs.method.uncertainty import confident_pixels
 from pccs.nets.unet import STRIDE
-from pccs.train.views import View
+from pccs.train.views import View, sparse
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,14 @@ def unlabelled_terms(
     if z is not None:
         terms |= _feature_terms(logits, z, view, fresh, memory, method, threshold)
     return terms
+
+
+def unpainted_term(logits: Tensor, view: View, method: MethodSettings) -> dict[str, tuple[float, Tensor]]:
+    """The term on unpainted pixels of scribbled crops; it needs no teacher, hence no gate."""
+    if not method.background:
+        return {}
+    unknown = sparse(view).view(-1, 1, 1) & (view.targets == IGNORE)
+    return {"background": (method.background, background_prior(logits, unknown))}
 
 
 def _pseudo(logits: Tensor, mixed: View, confidence: float) -> Tensor:
@@ -141,12 +152,19 @@ def form_prototypes(
     )
 
 
-def add_up(supervised: Tensor, terms: dict[str, tuple[float, Tensor]], weight: float) -> Terms:
-    """The total, and every part for the log."""
+def add_up(
+    supervised: Tensor,
+    terms: dict[str, tuple[float, Tensor]],
+    weight: float,
+    ungated: dict[str, tuple[float, Tensor]] | None = None,
+) -> Terms:
+    """The total, and every part for the log; ``weight`` is the gate's, for ``terms``."""
+    ungated = ungated or {}
     weighted = {"supervised": supervised}
+    weighted |= {name: factor * value for name, (factor, value) in ungated.items()}
     weighted |= {name: weight * factor * value for name, (factor, value) in terms.items()}
     total = torch.zeros_like(supervised)
     for value in weighted.values():
         total = total + value
-    parts = {"supervised": supervised.detach(), **{k: v.detach() for k, (_, v) in terms.items()}}
+    parts = {"supervised": supervised.detach(), **{k: v.detach() for k, (_, v) in (ungated | terms).items()}}
     return Terms(total, parts, weighted)

@@ -19,7 +19,7 @@ from pccs.nets import SegmentationNet, Teacher
 from pccs.nets.numerics import PLAIN, Numerics
 from pccs.nets.unet import STRIDE
 from pccs.train.diagnosis import gradient_sizes
-from pccs.train.objective import Terms, add_up, supervised_term, unlabelled_terms
+from pccs.train.objective import Terms, add_up, supervised_term, unlabelled_terms, unpainted_term
 from pccs.train.views import View, annotated_view, cutmix_annotated, join, mix_streams, with_images
 
 
@@ -83,7 +83,8 @@ class Learner:
         base = cutmix_annotated(view, self.rng) if self.settings.data.cutmix else view
         if not weight:
             logits, _ = self._look(self.student, base.images, embed=False)
-            return add_up(supervised_term(logits, base), {}, 0.0), {}
+            unpainted = unpainted_term(logits, base, self.settings.method)
+            return add_up(supervised_term(logits, base), {}, 0.0, unpainted), {}
         threshold = confidence_threshold(progress)
         taught = self._teach(batch, threshold)
         strong = with_images(taught, photometric(taught.images, self.rng, self.generator))
@@ -93,7 +94,8 @@ class Learner:
             logits, z, everything, slice(labelled, None), self.memory, self.settings.method, threshold
         )
         extras = {"confident": (taught.uncertainty <= threshold).float().mean()}
-        return add_up(supervised_term(logits[:labelled], base), terms, weight), extras
+        unpainted = unpainted_term(logits[:labelled], base, self.settings.method)
+        return add_up(supervised_term(logits[:labelled], base), terms, weight, unpainted), extras
 
     @torch.no_grad()
     def _teach(self, batch: Batch, threshold: float) -> View:

@@ -19,6 +19,9 @@ from pccs.labels import IGNORE
 from pccs.method.memory import UNASSIGNED
 from pccs.nets.unet import STRIDE
 
+_MOSTLY = 0.5
+"""Share of a crop that must be annotated for it to count as more than strokes."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -77,10 +80,27 @@ def mix_streams(annotated: View, unlabelled: View, mixing: MethodSettings, rng: 
     if mixing.mixing == "cutmix":
         partner = unlabelled.take(_others(batch, rng, device))
     else:
-        partner = annotated.take(to(device, rng.permutation(batch) % len(annotated.targets)))
+        partner = _partners(annotated, unlabelled, rng)
         inverted = to(device, rng.random(batch) < 0.5)
         mask = mask ^ inverted[:, None, None]  # both directions: into and out of the annotated crop
     return _paste(mask, partner, unlabelled)
+
+
+def sparse(view: View) -> Tensor:
+    """Crops of which no more than strokes are annotated, ``[B]`` bool."""
+    return view.annotated.float().mean((1, 2)) <= _MOSTLY
+
+
+def _partners(annotated: View, unlabelled: View, rng: np.random.Generator) -> View:
+    """For each unlabelled crop an annotated one to mix with, if most of its pixels are annotated.
+
+    A crop with a few strokes would bring mostly pixels nobody knows: another unlabelled crop, of which
+    the teacher says something everywhere, takes its place.
+    """
+    batch, device = len(unlabelled.targets), annotated.targets.device
+    mine = to(device, rng.permutation(batch) % len(annotated.targets))
+    other = len(annotated.targets) + _others(batch, rng, device)
+    return join(annotated, unlabelled).take(torch.where(sparse(annotated)[mine], other, mine))
 
 
 def join(first: View, second: View) -> View:
