@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +73,7 @@ class Sampler:
         self._on_device = Arena(store.device, torch.uint8, memory_budget(store.device) // 8)
         self.skipped: list[str] = []
         """Sentences about items that could not be read and were left out."""
+        self._withheld: set[str] = set()
         self.refresh()
 
     # ------------------------------------------------------------- streams
@@ -79,11 +81,16 @@ class Sampler:
     def refresh(self) -> None:
         """Read anew which items are annotated (items or sources may have come or gone)."""
         project = self.store.project
-        self.labelled = list(project.annotated_items())
+        self.labelled = [n for n in project.annotated_items() if n not in self._withheld]
         known = {name for name in self.labelled if project.is_complete(name)}
         self._annotated = set(self.labelled)
         self._scribbled = self._annotated - known
         self.unlabelled = [i.name for i in project.items if i.name not in known]
+
+    def withhold(self, names: Iterable[str]) -> None:
+        """Items whose annotation must not be used now: they count as not annotated."""
+        self._withheld = set(names)
+        self.refresh()
 
     def annotation_changed(self, name: str) -> None:
         """Item ``name`` has a new annotation; it counts from the next batch on."""
@@ -193,8 +200,8 @@ class Sampler:
             self._training[name] = torch.where(self.holdout_mask(name), IGNORE, target).to(torch.uint8)
         return self._training[name]
 
-    def validation_crops(self, limit: int) -> tuple[Tensor, Tensor] | None:
-        """Unchanged crops that cover held-out pixels: images ``[n, C, s, s]``, targets ``[n, s, s]``.
+    def validation_crops(self, limit: int) -> tuple[Tensor, Tensor, list[str]] | None:
+        """Unchanged crops that cover held-out pixels: images ``[n, C, s, s]``, targets ``[n, s, s]``, items.
 
         ``None`` when no annotated pixel is held out. Where there are more than ``limit``, they are
         spread evenly over the items.
@@ -214,7 +221,7 @@ class Sampler:
         known = [self._held_out_target(name).flatten() for name in names]
         begins = np.cumsum([0, *(len(k) for k in known[:-1])])
         pool = torch.cat(known).to(self.store.device)
-        return images, cut_targets(pool, to(self.store.device, begins), grid)
+        return images, cut_targets(pool, to(self.store.device, begins), grid), names
 
     def _held_out_target(self, name: str) -> Tensor:
         """The annotation on the held-out pixels alone, ``[h, w]`` uint8."""

@@ -20,6 +20,8 @@ from pccs.errors import ModelError
 
 FORMAT = 1
 POINTER = "checkpoint.json"
+KEPT = "kept"
+"""Prefix of the teacher of an earlier step; the fact of that name is its step, when it is the one to use."""
 
 
 def write(
@@ -102,6 +104,14 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tenso
             state.setdefault(int(number), {})[name] = lying
     if state:
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def shown(facts: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], int]:
+    """Weights and step of the model to predict with: the newest teacher, or an earlier one kept for it."""
+    earlier = prefixed(KEPT, tensors)
+    if facts.get("kept") is not None and earlier:
+        return earlier, int(facts["kept"])
+    return prefixed("teacher", tensors), int(facts["step"])
 
 
 def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

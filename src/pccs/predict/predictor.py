@@ -95,9 +95,10 @@ class Predictor:
         facts, tensors = checkpoint.read(run.path)
         model = ModelFacts.from_json(facts.get("model"), run.path)
         where = resolve_device(device)
-        net = _filled(model, checkpoint.prefixed("teacher", tensors), where, run.path)
+        weights, step = checkpoint.shown(facts, tensors)
+        net = _filled(model, weights, where, run.path)
         student = _filled(model, checkpoint.prefixed("student", tensors), where, run.path)
-        return cls(model, net, where, student=student, run=run.name, step=int(facts["step"]))
+        return cls(model, net, where, student=student, run=run.name, step=step)
 
     def save_model(self, folder: Path) -> None:
         """Write ``model.safetensors`` and ``model.json``: all that :meth:`from_model` needs."""

@@ -77,7 +77,7 @@ class Gate:
             self.opened_at = step
 
     def _trust(self) -> float:
-        """Smooth and monotone in the quality ``q``: 0 up to half the bar, ``3u² - 2u³`` between, 1 from it."""
+        """Smooth and monotone in the quality: 0 up to half the bar, then ``3u² - 2u³``, 1 from the bar on."""
         if self.settings.gate != "quality" or self.quality is None or math.isnan(self.quality):
             return 1.0
         floor = 0.5 * self.settings.gate_quality

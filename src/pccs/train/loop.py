@@ -43,17 +43,12 @@ def fit(
 
 
 def record(trainer: Trainer, figures: dict[str, float] | None) -> None:
-    """Append ``figures``, and a validation made in this very step, to the run's log."""
+    """Append ``figures``, and what was measured in this very step, to the run's log."""
+    log, seconds = trainer.run.append_metrics, trainer.seconds
     if figures is not None:
-        trainer.run.append_metrics({"step": trainer.step_count, "seconds": trainer.seconds, **figures})
-    validation = trainer.last_validation
-    if validation is not None and validation.step == trainer.step_count:
-        trainer.run.append_metrics(
-            {
-                "step": validation.step,
-                "seconds": trainer.seconds,
-                "validation": validation.dice,
-                "per_class": validation.per_class,
-                "pixels": validation.pixels,
-            }
-        )
+        log({"step": trainer.step_count, "seconds": seconds, **figures})
+    for look in trainer.judge.take_untold():
+        log({"step": look.step, "seconds": seconds, "first_look": look.item, "dice": look.dice})
+    found = trainer.last_validation
+    if found is not None and found.step == trainer.step_count:
+        log({"step": found.step, "seconds": seconds, "validation": found.dice, **found.to_json()})

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +13,6 @@ from pccs.config import TrainSettings
 from pccs.data.sampler import Sampler
 from pccs.data.store import ItemStore, choose_channels, choose_scale
 from pccs.errors import TrainingError
-from pccs.labels import IGNORE
 from pccs.method.memory import PrototypeMemory
 from pccs.nets import ModelFacts, SegmentationNet, Teacher, checkpoint
 from pccs.nets.numerics import choose as numerics_of
@@ -25,28 +21,17 @@ from pccs.predict import Predictor
 from pccs.project import Project, Run
 from pccs.train.diagnosis import GRADIENT, memory_facts
 from pccs.train.gate import Gate
+from pccs.train.judge import Judge, Validation
 from pccs.train.step import Learner, build_optimiser
 
 _REPORT_EVERY = 5
 """Steps between two readings of the figures: each reading waits for the device."""
 _MEASURE_EVERY = 50
 """Steps between two measurements of the gradient of every term, a multiple of :data:`_REPORT_EVERY`."""
-_VALIDATION_CROPS = 16
 
 
 class DivergedError(TrainingError):
     """The loss is no longer a number."""
-
-
-@dataclass(frozen=True)
-class Validation:
-    """Quality of the teacher on held-out annotated pixels."""
-
-    step: int
-    dice: float | None
-    """Mean over the classes other than the first that occur; ``None`` when nothing is held out."""
-    per_class: dict[str, float]
-    pixels: int
 
 
 class Trainer:
@@ -78,7 +63,8 @@ class Trainer:
         )
         self.step_count = 0
         self.seconds = 0.0
-        self.last_validation: Validation | None = None
+        teacher = self.learner.teacher.net
+        self.judge = Judge(self.sampler, teacher, [c.name for c in facts.classes], self.gate)
         self._gradients: dict[str, float] = {}
         self._began_at: str | None = None
 
@@ -159,6 +145,7 @@ class Trainer:
             If the loss is not finite.
         """
         began = time.perf_counter()
+        self.judge.admit(self.step_count)
         weight = self.gate.weight(self.step_count)
         batch = self.sampler.draw(unlabelled=weight > 0)
         opened = self.gate.opened_at if self.gate.opened_at is not None else self.step_count
@@ -170,6 +157,7 @@ class Trainer:
         self.step_count += 1
         if self.step_count % self.settings.validate_every == 0:
             self.validate()
+        self.judge.admit(self.step_count)
         report = self._read(figures, weight) if self.step_count % _REPORT_EVERY == 0 else None
         self.seconds += time.perf_counter() - began
         return report
@@ -185,25 +173,14 @@ class Trainer:
             **read, **self._gradients, **memory_facts(self.learner.memory), **quality, "weight": weight
         }  # fmt: skip
 
-    @torch.no_grad()
     def validate(self) -> Validation:
         """Measure the teacher on annotated pixels that training never uses."""
-        crops = self.sampler.validation_crops(_VALIDATION_CROPS)
-        names = [c.name for c in self.facts.classes]
-        dice: dict[str, float] = {}
-        pixels = 0
-        if crops is not None:
-            images, targets = (c.to(self.device) for c in crops)
-            guess = torch.cat(
-                [self.learner.teacher(i)[0].argmax(1) for i in images.chunk(-(-len(images) // 4))]
-            )
-            dice = held_out_dice(guess, targets, names)
-            pixels = int((targets != IGNORE).sum())
-        foreground = [dice[n] for n in names[1:] if n in dice]
-        mean = float(np.mean(foreground)) if foreground else None
-        self.last_validation = Validation(self.step_count, mean, dice, pixels)
-        self.gate.measured(self.step_count, mean)
-        return self.last_validation
+        return self.judge.validate(self.step_count)
+
+    @property
+    def last_validation(self) -> Validation | None:
+        """What was measured last by this trainer."""
+        return self.judge.last
 
     def state_line(self) -> str:
         """What the trainer is doing, in plain words."""
@@ -214,12 +191,36 @@ class Trainer:
     def annotation_changed(self, name: str) -> None:
         """A new revision of the annotation of ``name`` is on disk."""
         self.sampler.annotation_changed(name)
+        self.judge.annotations_changed(self.step_count, name)
 
     def sources_changed(self) -> None:
         """Images have come or gone."""
         self.sampler.refresh()
+        self.judge.annotations_changed(self.step_count)
+
+    @property
+    def shown_step(self) -> int:
+        """Step of the model that is shown and kept."""
+        earlier = self.judge.choice.shown_step
+        return self.step_count if earlier is None else earlier
 
     def predictor(self) -> Predictor:
+        """The model that is shown and kept: the newest, unless an earlier one was clearly better."""
+        return self.kept_predictor() or self.newest_predictor()
+
+    def kept_predictor(self) -> Predictor | None:
+        """The earlier model, where it was clearly better than the newest."""
+        choice = self.judge.choice
+        if choice.shown_step is None:
+            return None
+        net = self.facts.build()
+        net.load_state_dict(choice.weights)
+        return Predictor(
+            self.facts, place(net, self.device).eval(), self.device, student=self.learner.student,
+            run=self.run.name, step=choice.shown_step,
+        )  # fmt: skip
+
+    def newest_predictor(self) -> Predictor:
         """The teacher as it is now (weights are shared, not copied)."""
         learner = self.learner
         return Predictor(
@@ -238,6 +239,7 @@ class Trainer:
             **{f"memory.{k}": v for k, v in learner.memory.state_dict().items()},
             **checkpoint.flatten_optimiser(learner.optimiser),
             "random": learner.generator.get_state(),
+            **{f"{checkpoint.KEPT}.{k}": v for k, v in self.judge.choice.weights.items()},
         }
         facts = {
             "settings": self.settings.model_dump(mode="json"),
@@ -245,6 +247,8 @@ class Trainer:
             "seconds": self.seconds,
             "gate": self.gate.state(),
             "random": self.sampler.state(),
+            "judge": self.judge.state(),
+            "kept": self.judge.choice.shown_step,
             "validation": self.last_validation.dice if self.last_validation else None,
         }
         keep = {self._began_at} if self._began_at else set()
@@ -270,20 +274,10 @@ class Trainer:
         self.step_count, self.seconds = int(facts["step"]), float(facts["seconds"])
         self.gate.restore(facts["gate"])
         self.sampler.restore(facts["random"])
+        kept = checkpoint.prefixed(checkpoint.KEPT, tensors)
+        self.judge.restore(facts.get("judge"), kept, self.step_count)
         self.run.forget_metrics_after(self.step_count)
         self._began_at = str(facts["tensors"]).removesuffix(".safetensors")
-
-
-def held_out_dice(guess: Tensor, target: Tensor, names: Sequence[str]) -> dict[str, float]:
-    """Dice of every class that occurs, over all pixels whose target is known."""
-    known = target != IGNORE
-    scores = {}
-    for index, name in enumerate(names):
-        mine, truth = (guess == index) & known, (target == index) & known
-        total = int(mine.sum() + truth.sum())
-        if int(truth.sum()):
-            scores[name] = 2.0 * int((mine & truth).sum()) / total
-    return scores
 
 
 def _require_annotation(project: Project) -> None:

@@ -68,8 +68,16 @@ def test_one_bad_validation_is_smoothed_away() -> None:
     assert choice.shown_step is None
 
 
-@pytest.mark.parametrize(("dice", "error", "shown"), [(0.675, 0.001, True), (0.685, 0.001, False),
-                                                      (0.6, 0.2, False), (0.45, 0.2, True), (0.1, None, False)])  # fmt: skip
+CLEAR = [
+    (0.675, 0.001, True),
+    (0.685, 0.001, False),
+    (0.6, 0.2, False),
+    (0.45, 0.2, True),
+    (0.1, None, False),
+]
+
+
+@pytest.mark.parametrize(("dice", "error", "shown"), CLEAR)
 def test_clearly_means_one_standard_error_and_two_hundredths(
     dice: float, error: float | None, shown: bool
 ) -> None:

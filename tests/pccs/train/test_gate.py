@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 from pccs.config import MethodSettings, preset
 from pccs.train.gate import Gate
 
@@ -75,3 +78,36 @@ def test_the_state_is_said_in_words() -> None:
     g.measured(100, 0.9)
     assert g.sentence(160, any_unlabelled=True) == "unlabelled images are helping"
     assert "no unlabelled images" in g.sentence(160, any_unlabelled=False)
+
+
+def test_trust_is_smooth_and_monotone_in_the_quality() -> None:
+    """Zero up to half the bar, one from the bar on, the slope continuous in between."""
+    trust = []
+    for quality in np.linspace(0, 1, 401):
+        g = gate()
+        g.opened_at = 0
+        g.measured(100, float(quality))
+        trust.append(g.weight(10_000))
+    steps = np.diff(trust)
+    assert (steps >= 0).all()
+    assert np.abs(np.diff(steps)).max() < 0.02 * steps.max() * 5
+    assert trust[100] == 0.0  # 0.25 of a bar of 0.5
+    assert trust[150] == pytest.approx(0.5, abs=1e-6)
+    assert trust[200] == pytest.approx(1.0)
+
+
+def test_a_young_teacher_is_not_short_of_labels_yet() -> None:
+    g = gate()
+    g.measured(150, 0.2)
+    assert g.sentence(150, any_unlabelled=True) == "learning from your labels"
+    g.measured(400, 0.2)
+    assert "set aside" in g.sentence(400, any_unlabelled=True)
+
+
+def test_a_teacher_that_lost_its_quality_sets_the_unlabelled_images_aside() -> None:
+    g = gate()
+    g.measured(100, 0.8)
+    assert g.sentence(200, any_unlabelled=True) == "unlabelled images are helping"
+    g.measured(250, 0.26)
+    assert g.weight(300) > 0
+    assert "set aside" in g.sentence(300, any_unlabelled=True), "what is hardly heard does not help"
