@@ -15,6 +15,11 @@ PULL = "gradient_"
 
 TERMS: dict[str, tuple[str, str]] = {
     "supervised": ("your labels", "How far the prediction is from what you painted: cross-entropy and Dice"),
+    "background": (
+        "unpainted pixels",
+        "Share of the unpainted pixels of scribbled images that is taken for an object: they are more often "
+        "background",
+    ),
     "pseudo": (
         "the teacher's labels",
         "The same on mixed images, where the teacher's labels stand in for yours",

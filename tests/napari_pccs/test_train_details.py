@@ -81,7 +81,15 @@ def test_nothing_measured_shows_nothing_and_an_unknown_figure_is_shown_all_the_s
 def test_every_weight_of_the_method_has_its_words() -> None:
     """A term added to the objective must not appear under its internal name."""
     method = preset("pccs").method
-    weights = {"pseudo", "consistency", "prototype_consistency", "entropy", "contrast", "memory"}
+    weights = {
+        "pseudo",
+        "consistency",
+        "prototype_consistency",
+        "entropy",
+        "contrast",
+        "memory",
+        "background",
+    }
     assert {f"method.{name}" for name in weights} <= set(setting_names())
     assert weights <= TERMS.keys()
     assert method.uses_unlabelled

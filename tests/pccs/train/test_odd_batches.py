@@ -84,7 +84,10 @@ def test_every_weight_of_the_student_is_taught(split: tuple[int, int], C: int, K
 
 
 def test_nothing_annotated_and_nothing_unlabelled_teaches_nothing() -> None:
+    """But for the prior on unpainted pixels, which is switched off here."""
     ours = learner(3)
+    method = ours.settings.method.model_copy(update={"background": 0.0})
+    ours.settings = ours.settings.model_copy(update={"method": method})
     ours.step(odd(crops(2, 0, 3), "all ignored", False), number=0, weight=1.0, progress=0.5)
     assert all(p.grad is None or (p.grad == 0).all() for p in ours.student.parameters())
 
