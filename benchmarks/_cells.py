@@ -186,7 +186,7 @@ def _finished(
 
 def _last(trainer: Trainer) -> Predictor:
     """The moving average as it stands at the end; no student, whose disagreement nobody asks for."""
-    predictor = trainer.predictor()
+    predictor = trainer.newest_predictor()
     predictor.student = None
     return predictor
 

@@ -79,6 +79,10 @@ class TrainingFacts:
         self.dice: float | None = None
         self.per_class: dict[str, float] = {}
         self.validation_pixels = 0
+        self.quality = ""
+        """How good the model is, in words."""
+        self.showing = ""
+        """That an earlier model is shown; empty when it is the newest."""
         self.loss = Curve()
         self.validation = Curve()
 
@@ -126,6 +130,7 @@ class TrainingFacts:
         self._enter(event.run)
         self.dice, self.per_class = event.dice, dict(event.per_class)
         self.validation_pixels = event.pixels
+        self.quality, self.showing = event.summary, event.showing
         if event.dice is not None:
             self.validation.add(event.step, event.dice)
 
@@ -159,6 +164,8 @@ class TrainingFacts:
                     for name, value in row.items()
                     if isinstance(value, int | float) and name not in ("step", "seconds")
                 }
+            if "validation" in row:
+                self.quality, self.showing = str(row.get("summary") or ""), str(row.get("showing") or "")
             dice = row.get("validation")
             if isinstance(dice, int | float):
                 self.validation.add(float(step), float(dice))
@@ -173,4 +180,5 @@ class TrainingFacts:
             self.loss.clear()
             self.validation.clear()
             self.dice, self.per_class, self.step, self.figures = None, {}, 0, {}
+            self.quality = self.showing = ""
         self.run = run

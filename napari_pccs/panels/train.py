@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
 
@@ -19,6 +21,14 @@ ABOUT_PRESETS = {
     "cutmix": "CutMix: pseudo-labels on mixed images.",
     "copy-paste": "Copy-paste: labelled and unlabelled images mixed both ways.",
 }
+ABOUT_QUALITY = (
+    "Dice: 1 is perfect, 0 is nothing right.\n"
+    "Strokes it has not seen: some of the places you annotated are never trained on. They lie in images "
+    "the model knows, so on new images it usually does worse than there.\n"
+    "Images it had never seen: measured before training first used their annotation.\n"
+    "Images you corrected: the prediction against what you made of it.\n"
+    "± is one standard error: how much the figure would change with other images."
+)
 
 
 def duration(seconds: float) -> str:
@@ -29,6 +39,14 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def corrected_line(corrected: Sequence[tuple[str, float]]) -> str:
+    """Mean corrective Dice and how many images it rests on; empty without any."""
+    if not corrected:
+        return ""
+    mean = sum(dice for _, dice in corrected) / len(corrected)
+    return f"{mean:.2f} on {len(corrected)} image{'s' * (len(corrected) > 1)} you corrected"
 
 
 class TrainStage(QWidget):
@@ -61,6 +79,8 @@ class TrainStage(QWidget):
             tip="End training. What was learned since Train is thrown away",
         )
         self.state = text("")
+        self.quality = text("")
+        self.quality.setToolTip(ABOUT_QUALITY)
         self.figures = text("", "quiet")
         self.plot = Plot(self._open_item)
         self.details = Details()
@@ -83,6 +103,7 @@ class TrainStage(QWidget):
             self.pause,
             row(self.keep, self.discard),
             self.state,
+            self.quality,
             self.figures,
             self.plot,
             self.details,
@@ -117,6 +138,8 @@ class TrainStage(QWidget):
         )
         self.state.setText(self.state_line())
         self.state.setVisible(bool(self.state.text()))
+        self.quality.setText(self.quality_lines())
+        self.quality.setVisible(bool(self.quality.text()))
         self.figures.setText(self._figures())
         self.figures.setVisible(bool(self.figures.text()))
         self.details.show_figures(training.figures, training.per_class, training.validation_pixels)
@@ -139,6 +162,12 @@ class TrainStage(QWidget):
             "training": "Training.",
             "paused": "Paused.",
         }[training.state]
+
+    def quality_lines(self) -> str:
+        """How good the model is: measured by the program, and by what the user had to correct."""
+        training = self._desk.session.training
+        corrected = corrected_line(self._desk.session.annotations.corrected())
+        return "\n".join(line for line in (training.quality, corrected, training.showing) if line)
 
     def _figures(self) -> str:
         training, worker = self._desk.session.training, self._desk.session.worker

@@ -176,7 +176,14 @@ class Stepped:
 
 @dataclass(frozen=True, config=_FROZEN)
 class Validated:
-    """The teacher was measured on annotated pixels that training never uses."""
+    """The teacher was measured on annotated pixels that training does not use.
+
+    ``dice``, its standard error ``error``, ``per_class`` and ``pixels`` concern held-out places in
+    ``items`` images the model knows; ``first_…`` the ``first_looks`` images measured before training used
+    their annotation, at ``first_steps``. ``shown_step`` is the step of the earlier model that is shown and
+    kept because it was clearly better, ``None`` when it is the newest. ``summary`` and ``showing`` say the
+    same to a person.
+    """
 
     run: str
     step: int
@@ -184,6 +191,15 @@ class Validated:
     dice: float | None
     per_class: dict[str, float]
     pixels: int
+    error: float | None = None
+    items: int = 0
+    first_looks: int = 0
+    first_dice: float | None = None
+    first_error: float | None = None
+    first_steps: tuple[int, ...] = ()
+    shown_step: int | None = None
+    summary: str = ""
+    showing: str = ""
 
 
 @dataclass(frozen=True, config=_FROZEN)

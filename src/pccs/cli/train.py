@@ -188,6 +188,13 @@ def _device(device: object) -> str:
 def _summary(session: Session, *, interrupted: bool) -> str:
     trainer = session.trainer
     found = trainer.last_validation
-    quality = f"; held-out Dice {found.dice:.3f}" if found and found.dice is not None else ""
     how = "Interrupted; what was learned is kept" if interrupted else "Done"
-    return f"{how}: step {trainer.step_count} after {duration(trainer.seconds)} of training{quality}."
+    lines = [f"{how}: step {trainer.step_count} after {duration(trainer.seconds)} of training."]
+    if found is not None:
+        lines += [sentence for words in (found.summary, found.showing) if (sentence := _sentence(words))]
+    return "\n".join(lines)
+
+
+def _sentence(words: str) -> str:
+    """Begun and ended as a sentence is; empty stays empty."""
+    return f"{words[:1].upper()}{words[1:].removesuffix('.')}." if words else ""

@@ -127,7 +127,7 @@ class Judge:
         self._held_out = Estimate()
         if found is not None:
             images, targets, names = found
-            guess = torch.cat([self.net(i)[0].argmax(1) for i in images.split(_AT_ONCE)])
+            guess = torch.cat([self.net(i)[0].argmax(1) for i in images.chunk(-(-len(images) // _AT_ONCE))])
             counts = count(guess, targets, len(self.classes)).cpu().numpy()
             self._held_out = estimate(counts, names, self.classes)
             for name, annotated in zip(names, counts[:, :, 2].sum(1), strict=True):

@@ -6,14 +6,6 @@ from collections.abc import Sequence
 
 from pccs.train.quality import Estimate
 
-ABOUT = (
-    "Dice: 1 is perfect, 0 is nothing right. Some of the places you annotated are never trained on. They "
-    "lie in images the model knows, so on new images it usually does worse than there. An image it had "
-    "never seen is measured before training first uses its annotation. ± is one standard error: how much "
-    "it would change with other images."
-)
-"""The long form: what the figures mean."""
-
 
 def summary(held_out: Estimate, looks: Estimate, steps: Sequence[int], annotated: int) -> str:
     """What is known of the model's quality.

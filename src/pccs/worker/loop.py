@@ -143,7 +143,7 @@ class Worker:
         self.project.reload()
         if self._session is not None:
             with self._failing("train"):
-                self._session.trainer.annotation_changed(item)
+                self._session.annotation_changed(item)
 
     def _reload(self) -> None:
         if not self.project.reload():
@@ -159,7 +159,7 @@ class Worker:
                 self._train(session.wish)
             else:
                 session.trainer.sources_changed()
-                session.predictor = session.trainer.predictor()
+                session.renew_predictor()
 
     def _suggest(self, command: ev.Suggest) -> None:
         try:
@@ -237,7 +237,7 @@ class Worker:
     def _write_snapshot(self, item: str) -> None:
         predictor = self._model()
         prediction = predictor.predict_item(self.project, item)
-        step = self._session.trainer.step_count if self._session else predictor.step
+        step = self._session.trainer.shown_step if self._session else predictor.step
         found = self.project.write_snapshot(item, prediction.as_snapshot(), run=predictor.run, step=step)
         path = found.path.relative_to(self.project.path) if found.path.is_absolute() else found.path
         self.emit(ev.Snapshot(item, found.rev, path.as_posix(), found.run, found.step, found.uncertainty))

@@ -55,11 +55,16 @@ class Session:
 
     def _take(self, trainer: Trainer) -> None:
         self.trainer = trainer
-        self.predictor: Predictor = trainer.predictor()
+        self.renew_predictor()
         self._validated = trainer.last_validation
         self._skipped = 0
         self._saved = time.monotonic()
         self._pace = deque([(self._saved, trainer.step_count)], maxlen=_PACE_OVER)
+
+    def renew_predictor(self) -> None:
+        """Predict with the model that is shown now, and with the project's images as they are now."""
+        self.predictor: Predictor = self.trainer.predictor()
+        self._earlier = self.trainer.judge.choice.shown_step
 
     # ---------------------------------------------------------------- bounds
 
@@ -96,6 +101,8 @@ class Session:
         trouble = self._attempt()
         if trouble is not None:
             self._mend(trouble)
+        if self.trainer.judge.choice.shown_step != self._earlier:
+            self.renew_predictor()
         self._worked += time.monotonic() - began
         self._tell()
         if time.monotonic() - self._saved >= SAVE_EVERY or self.trainer.step_count == FIRST_SAVE:
@@ -131,6 +138,12 @@ class Session:
             trainer, sentence = smaller(self.trainer)
         self._take(trainer)
         self.emit(Noticed("warning", sentence))
+
+    def annotation_changed(self, item: str) -> None:
+        """A new revision of the annotation of ``item`` is on disk; the newest model is shown again."""
+        self.trainer.annotation_changed(item)
+        if self._earlier is not None:
+            self.renew_predictor()
 
     def save(self) -> bool:
         """Write a checkpoint; a full disk is told, and does not end training."""
@@ -200,7 +213,6 @@ class Session:
                 step=found.step,
                 seconds=self.trainer.seconds,
                 dice=found.dice,
-                per_class=found.per_class,
-                pixels=found.pixels,
+                **found.to_json(),
             )
         )
