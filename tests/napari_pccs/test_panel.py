@@ -14,6 +14,7 @@ import pytest
 
 from napari_pccs import dialogs, keys
 from napari_pccs.panel import STAGES, TITLE, open_panel
+from napari_pccs.panels.train import corrected_line
 from napari_pccs.viewer_link import ANNOTATION, PREDICTION
 from pccs.events import Finished, Noticed, Progressed, StateChanged, Stepped, Suggested, Suggestion, Validated
 
@@ -208,6 +209,35 @@ def test_train_buttons_follow_the_state(full: PccsPanel) -> None:
     take(full, Finished("train", "kept", "Kept.", "0001-pccs", 41))
     assert not train.pause.isVisibleTo(train)
     assert full.footer.state.text() != ""
+
+
+def test_the_panel_says_how_good_the_model_is(full: PccsPanel) -> None:
+    train, words = full.train, "About 0.72 ± 0.05 on strokes it has not seen in 8 images it knows"
+    assert not train.quality.isVisibleTo(train)
+    other = "showing the model of step 600: the newer ones did worse on strokes it has not seen"
+    take(full, Validated("r", 650, 9.0, 0.72, {}, 900, error=0.05, items=8, summary=words, showing=other))
+    assert train.quality.text().splitlines() == [words, other]
+    assert train.quality.isVisibleTo(train)
+    assert train.quality.wordWrap()
+    assert "usually does worse" in train.quality.toolTip()
+    assert train.minimumSizeHint().width() <= 380
+    take(full, Validated("r", 700, 9.5, 0.75, {}, 900, error=0.05, items=8, summary=words))
+    assert train.quality.text() == words, "the newest is shown again"
+    take(full, Validated("r2", 50, 1.0, None, {}, 0))
+    assert train.quality.text() == "", "another run: nothing of the old one"
+
+
+def test_a_run_on_disk_says_how_good_it_is(full: PccsPanel) -> None:
+    row = {"step": 5, "validation": None, "summary": "One image is annotated.", "showing": ""}
+    full.session.training.load("0001-pccs", [row])
+    full.train.refresh()
+    assert full.train.quality.text() == "One image is annotated."
+
+
+def test_corrections_belong_to_the_same_line_of_thought() -> None:
+    assert corrected_line([]) == ""
+    assert corrected_line([("a", 0.5)]) == "0.50 on 1 image you corrected"
+    assert corrected_line([("a", 0.5), ("b", 0.72)]) == "0.61 on 2 images you corrected"
 
 
 def test_the_plot_draws_what_was_learned(full: PccsPanel, qtbot: Any) -> None:

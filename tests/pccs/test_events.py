@@ -33,6 +33,7 @@ EVENTS: list[ev.Event] = [
     ev.StateChanged("training", "0001-pccs", "learning"),
     ev.Stepped("r", 5, 1.0, 2.0, {"loss": 0.5}, 300.0),
     ev.Validated("r", 50, 9.0, None, {"cell": 0.5}, 10),
+    ev.Validated("r", 250, 9.0, 0.7, {"cell": 0.7}, 10, 0.05, 8, 3, 0.5, None, (100, 200), 200, "About", "s"),
     ev.Snapshot("a", 1, "predictions/a.npy", "r", 5, 0.25),
     ev.Suggested(
         "entropy", (ev.Suggestion("a", 1.0, "because", (0, 1, 2, 3)), ev.Suggestion("b", 0.5, "so"))

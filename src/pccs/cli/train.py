@@ -187,14 +187,14 @@ def _device(device: object) -> str:
 
 def _summary(session: Session, *, interrupted: bool) -> str:
     trainer = session.trainer
-    found = trainer.last_validation
+    measured = [row for row in trainer.run.metrics() if "summary" in row]
     how = "Interrupted; what was learned is kept" if interrupted else "Done"
     lines = [f"{how}: step {trainer.step_count} after {duration(trainer.seconds)} of training."]
-    if found is not None:
-        lines += [sentence for words in (found.summary, found.showing) if (sentence := _sentence(words))]
+    if measured:
+        lines += [_sentence(words) for key in ("summary", "showing") if (words := measured[-1][key])]
     return "\n".join(lines)
 
 
 def _sentence(words: str) -> str:
-    """Begun and ended as a sentence is; empty stays empty."""
-    return f"{words[:1].upper()}{words[1:].removesuffix('.')}." if words else ""
+    """Begun and ended as a sentence is."""
+    return f"{words[:1].upper()}{words[1:].removesuffix('.')}."

@@ -34,6 +34,16 @@ def test_training_goes_on_and_ends_with_the_folder_of_the_run(pccs, copy):
         assert project.current_run().status == "kept"
 
 
+def test_training_ends_with_what_is_known_of_the_model(pccs, copy):
+    wishes = ["net.widths=8,8,8,8,8", "data.crop=32", "data.holdout=0.4", "validate_every=2"]
+    done = pccs("train", copy, "--steps", 2, "--device", "cpu", *(f"--set={wish}" for wish in wishes))
+    with Project.open(copy, write=False) as project:
+        said = project.current_run().metrics()[-1]["summary"]
+    assert "Done: step 2 after" in done.out
+    assert said
+    assert done.out.splitlines()[-2] == f"{said.removesuffix('.')}."
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

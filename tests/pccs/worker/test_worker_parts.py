@@ -16,6 +16,7 @@ from pccs.config import preset
 from pccs.errors import ConfigError, ProjectLocked, TrainingError
 from pccs.labels import make_class
 from pccs.train import Trainer
+from pccs.train.choice import Best
 from pccs.worker import __main__ as entry
 from pccs.worker.begin import Wish, begin
 from pccs.worker.loop import Worker
@@ -303,6 +304,36 @@ def test_a_predecessor_that_stays_is_named(discs, monkeypatch):
     monkeypatch.setattr(entry, "_LOCK_WAIT", 0.2)
     with discs.worker_lock(), pytest.raises(ProjectLocked, match="trains in"), entry._locked(discs):
         pass
+
+
+def test_a_session_predicts_with_the_model_that_is_shown(trainer):
+    session = Session(trainer, ev.Train(), print)
+    assert session.predictor.net is trainer.learner.teacher.net
+    choice = trainer.judge.choice
+    choice.best = Best(2, 0.9, 0.01)
+    choice.weights = {k: v.clone() for k, v in trainer.learner.teacher.net.state_dict().items()}
+    choice.showing_best = True
+    session.step()
+    assert session.predictor.step == trainer.shown_step == 2
+    session.annotation_changed("d0")
+    assert session.predictor.net is trainer.learner.teacher.net
+    assert trainer.shown_step == 4
+
+
+def test_a_measurement_is_told_with_its_error_and_in_words(discs, small):
+    told = []
+    settings = preset("pccs", {**small, "validate_every": "2", "data.holdout": "0.4"})
+    session = Session(Trainer.start(discs, settings, device="cpu"), ev.Train(), told.append)
+    session.step()
+    session.step()
+    (found,) = [e for e in told if isinstance(e, ev.Validated)]
+    assert found.items == 2
+    assert found.error is not None
+    assert found.summary == (
+        f"About {found.dice:.2f} ± {found.error:.2f} on strokes it has not seen in 2 images it knows"
+    )
+    assert ev.decode_event(ev.encode(found)) == found
+    assert session.trainer.run.metrics()[-1]["summary"] == found.summary
 
 
 def test_a_full_disk_is_told_and_training_goes_on(trainer, monkeypatch):
