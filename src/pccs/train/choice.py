@@ -50,6 +50,11 @@ class Choice:
         return float(np.mean(self._recent)) if self._recent else None
 
     @property
+    def latest(self) -> float | None:
+        """The last validation."""
+        return self._recent[-1] if self._recent else None
+
+    @property
     def shown_step(self) -> int | None:
         """Step of the earlier model that is shown; ``None`` when it is the newest."""
         return self.best.step if self.best is not None and self.showing_best else None

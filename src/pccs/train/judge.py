@@ -169,7 +169,7 @@ class Judge:
         guess = forward_tiled(self.net, to_device(image[None], store.device)).argmax(1)
         counts = count(guess, target[None], len(self.classes)).cpu().numpy()
         dice = estimate(counts, [name], self.classes).dice
-        return Look(name, step, counts[0].tolist(), dice, self.choice.smoothed)
+        return Look(name, step, counts[0].tolist(), dice, self.choice.latest)
 
     def _fit(self, name: str) -> bool:
         """A stroke of one class alone says nothing: whoever finds that class everywhere is right."""

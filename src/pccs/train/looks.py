@@ -23,6 +23,8 @@ MOST = 8
 """Items kept back at most, and looks that an estimate rests on at most: the newest."""
 ADMITTED_AT = (100, 200, 400)
 """Steps at which a group of the items kept back is looked at and let in."""
+IGNORANT = 0.2
+"""Held-out Dice below which a look says nothing of how well knowledge carries over: there is none yet."""
 YOUNG = 50
 """Before this step a look would measure the beginning of training and nothing else."""
 
@@ -31,8 +33,8 @@ YOUNG = 50
 class Look:
     """What the teacher made of an item it had never been trained on.
 
-    ``counts [C][3]`` are those of :func:`pccs.train.quality.count`; ``held_out`` is the smoothed Dice on
-    held-out places at that time, ``dice`` that of this look (``None``: nothing to compare).
+    ``counts [C][3]`` are those of :func:`pccs.train.quality.count`; ``held_out`` is the Dice on
+    held-out places measured last before, ``dice`` that of this look (``None``: nothing to compare).
     """
 
     item: str
@@ -98,7 +100,8 @@ class FirstLooks:
     def calibration(self) -> float:
         """``min(1, mean of look / held-out Dice at that time)``: how much of the held-out Dice holds for
         new images; 1 while nobody knows."""
-        ratios = [k.dice / k.held_out for k in self.latest if k.dice is not None and k.held_out]
+        known = [(k.dice, k.held_out) for k in self.latest if k.dice is not None and k.held_out is not None]
+        ratios = [dice / held_out for dice, held_out in known if held_out >= IGNORANT]
         return min(1.0, float(np.mean(ratios))) if ratios else 1.0
 
     def state(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -74,14 +75,16 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def project(begun: Path, tmp_path: Path):
+def project(begun: Path, tmp_path: Path) -> Iterator[Project]:
     shutil.copytree(begun, tmp_path / "mine")
     with Project.open(tmp_path / "mine" / "p.pccs", write=True) as found:
         yield found
 
 
 def resumed(project: Project) -> Trainer:
-    return Trainer.resume(project, project.current_run(), device="cpu")
+    run = project.current_run()
+    assert run is not None
+    return Trainer.resume(project, run, device="cpu")
 
 
 def state(trainer: Trainer) -> tuple[dict[str, object], dict[str, torch.Tensor]]:
@@ -110,7 +113,7 @@ def test_a_look_when_due_then_the_item_teaches(project: Project) -> None:
     (look,) = trainer.judge.looks.looks
     assert (look.item, look.step) == (name, 100)
     assert look.dice is not None
-    assert look.held_out == trainer.judge.choice.smoothed
+    assert look.held_out == trainer.judge.choice.latest
     assert sum(annotated for _, _, annotated in look.counts) == SIDE * SIDE, "measured whole"
     rows = trainer.run.metrics()
     assert [r["first_look"] for r in rows if "first_look" in r] == [name]
@@ -259,7 +262,7 @@ def test_a_stroke_brings_the_newest_back(project: Project) -> None:
 
 
 def test_a_checkpoint_without_all_this_goes_on(project: Project) -> None:
-    path = project.current_run().path
+    path = resumed(project).run.path
     facts, tensors = checkpoint.read(path)
     for name in ("judge", "kept"):
         facts.pop(name)

@@ -116,7 +116,7 @@ def test_calibration() -> None:
     assert looks.calibration() == 1.0
     looks.looks = [look(dice=0.4, held_out=0.8), look(dice=0.75, held_out=1.0)]
     assert looks.calibration() == pytest.approx(0.625)
-    looks.looks = [look(dice=None), look(held_out=None), look(held_out=0.0)]
+    looks.looks = [look(dice=None), look(held_out=None), look(dice=0.09, held_out=0.001)]
     assert looks.calibration() == 1.0
     looks.looks = [look(dice=0.9, held_out=0.6)]
     assert looks.calibration() == 1.0, "better than on known images is chance, not knowledge"
