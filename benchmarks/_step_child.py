@@ -87,7 +87,8 @@ def batch_of(facts: dict[str, Any], side: int, device: torch.device) -> Batch:
     """Annotated and unlabelled images of ``side`` pixels."""
     images, targets = (t.to(device) for t in blobs(ANNOTATED + UNLABELLED, side, facts["classes"]))
     unknown = torch.full_like(targets[ANNOTATED:], IGNORE)
-    return Batch(images[:ANNOTATED], targets[:ANNOTATED], images[ANNOTATED:], unknown)
+    painted = torch.zeros_like(targets[:ANNOTATED], dtype=torch.bool)
+    return Batch(images[:ANNOTATED], targets[:ANNOTATED], images[ANNOTATED:], unknown, painted)
 
 
 def make_learner(facts: dict[str, Any], device: torch.device, numerics: Numerics) -> Learner:

@@ -63,7 +63,11 @@ def step_cost(side: int, classes: int, device: torch.device, steps: int) -> tupl
     labelled, count = settings.data.labelled, settings.data.labelled + settings.data.unlabelled
     images, targets = (t.to(device) for t in blobs(count, side, classes))
     batch = Batch(
-        images[:labelled], targets[:labelled], images[labelled:], torch.full_like(targets[labelled:], IGNORE)
+        images[:labelled],
+        targets[:labelled],
+        images[labelled:],
+        torch.full_like(targets[labelled:], IGNORE),
+        torch.zeros_like(targets[:labelled], dtype=torch.bool),
     )
 
     def once(weight: float) -> Callable[[], object]:

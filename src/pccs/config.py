@@ -58,10 +58,12 @@ class MethodSettings(_Settings):
     mixing: Literal["none", "cutmix", "copy-paste"] = "copy-paste"
     """How unlabelled crops enter the student's batch: alone, mixed among themselves, or mixed
     with annotated crops in both directions."""
-    pseudo: float = Field(default=1.0, ge=0.0)
+    pseudo: float = Field(default=0.5, ge=0.0)
     """Cross-entropy and Dice on the teacher's labels of unannotated pixels."""
     pseudo_confidence: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Pseudo-labels below this confidence are left out (0: none is)."""
+    pseudo_certainty: float = Field(default=1.0, ge=0.0)
+    """How much uncertainty softens a pseudo-label: its weight is ``(1 - U)`` to this power."""
     consistency: float = Field(default=0.0, ge=0.0)
     """``w_max`` of the squared difference between student and teacher probabilities."""
     prototype_consistency: float = Field(default=0.1, ge=0.0)
@@ -146,6 +148,7 @@ _SILENT: dict[str, Any] = {
     "contrast": 0.0,
     "memory": 0.0,
     "background": 0.0,
+    "pseudo_certainty": 0.0,
 }
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
@@ -166,6 +169,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "memory": 0.3,
             "prototypes": 2,
             "background": 0.0,
+            "pseudo_certainty": 0.0,
             "gate": "steps",
         }
     },

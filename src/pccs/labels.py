@@ -25,6 +25,9 @@ Raster: TypeAlias = NDArray[np.uint8]
 
 IGNORE = 255
 """The training target of a pixel nobody annotated."""
+UNPAINTED = 254
+"""The same, where somebody scribbled on the image and left the pixel out. Only the
+sampler tells the two apart."""
 
 MAX_CLASSES = 254
 

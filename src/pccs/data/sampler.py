@@ -17,7 +17,7 @@ from pccs.data.augment import Cuts, cut_images, cut_targets, plain_cuts, random_
 from pccs.data.holdout import held_out
 from pccs.data.store import ItemStore, memory_budget
 from pccs.errors import ImageError, TrainingError
-from pccs.labels import IGNORE
+from pccs.labels import IGNORE, UNPAINTED
 
 _BALANCED = 0.5
 """Share of annotated crops centred on a pixel of a class drawn at random."""
@@ -35,6 +35,9 @@ class Batch:
     targets: Tensor
     unlabelled: Tensor
     strokes: Tensor
+    unpainted: Tensor
+    """Pixels of the labelled crops that whoever scribbled on the image left out, ``[·, s, s]`` bool: neither
+    beyond its border, nor kept for validation, nor in a completely annotated image."""
 
     def to(self, device: torch.device, memory_format: torch.memory_format = torch.channels_last) -> Batch:
         """The same on ``device``, images lying as told."""
@@ -43,6 +46,7 @@ class Batch:
             self.targets.to(device, non_blocking=True),
             self.unlabelled.to(device, memory_format=memory_format, non_blocking=True),
             self.strokes.to(device, non_blocking=True),
+            self.unpainted.to(device, non_blocking=True),
         )
 
 
@@ -117,7 +121,9 @@ class Sampler:
             self._inside(places, sizes), self.rng, upright=self.settings.orientation == "upright"
         )
         images, targets = self._cut(names, cuts, sizes)
-        return Batch(images[:count], targets[:count], images[count:], targets[count:])
+        unpainted = targets == UNPAINTED
+        targets = targets.masked_fill(unpainted, IGNORE)
+        return Batch(images[:count], targets[:count], images[count:], targets[count:], unpainted[:count])
 
     def _pick_labelled(self, count: int) -> list[str]:
         if not self.labelled:
@@ -194,9 +200,11 @@ class Sampler:
         return held_out(name, height, width, share=self.settings.holdout, block=block, seed=self.seed)
 
     def training_target(self, name: str) -> Tensor:
-        """Target without the held-out pixels, on the host."""
+        """Target without the held-out pixels, on the host; ``UNPAINTED`` between the strokes of an item."""
         if name not in self._training:
             target = self.store.target(name)
+            if not self.store.project.is_complete(name):
+                target = torch.where(target == IGNORE, UNPAINTED, target)
             self._training[name] = torch.where(self.holdout_mask(name), IGNORE, target).to(torch.uint8)
         return self._training[name]
 

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from pccs.config import MethodSettings
 from pccs.data.augment import shrink_labels
-from pccs.labels import IGNORE
 from pccs.method.auxiliary import memory_loss
 from pccs.method.consistency import agreement, mean_entropy
 from pccs.method.contrast import prototype_contrast
@@ -28,7 +27,7 @@ from pccs.method.supervised import masked_cross_entropy, masked_dice
 from pccs.method.surroundings import background_prior
 from pccs.method.uncertainty import confident_pixels
 from pccs.nets.unet import STRIDE
-from pccs.train.views import View, sparse
+from pccs.train.views import View
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def unlabelled_terms(
     mixed = View(*(getattr(view, f)[fresh] for f in view.__dataclass_fields__))
     terms: dict[str, tuple[float, Tensor]] = {}
     if method.pseudo:
-        terms["pseudo"] = (method.pseudo, _pseudo(logits[fresh], mixed, method.pseudo_confidence))
+        terms["pseudo"] = (method.pseudo, _pseudo(logits[fresh], mixed, method))
     if method.consistency or method.entropy:
         student = logits[fresh].float().softmax(1)
         unknown = (~mixed.annotated).float()
@@ -90,15 +89,18 @@ def unpainted_term(logits: Tensor, view: View, method: MethodSettings) -> dict[s
     """The term on unpainted pixels of scribbled crops; it needs no teacher, hence no gate."""
     if not method.background:
         return {}
-    unknown = sparse(view).view(-1, 1, 1) & (view.targets == IGNORE)
-    return {"background": (method.background, background_prior(logits, unknown))}
+    return {"background": (method.background, background_prior(logits, view.unpainted))}
 
 
-def _pseudo(logits: Tensor, mixed: View, confidence: float) -> Tensor:
+def _pseudo(logits: Tensor, mixed: View, method: MethodSettings) -> Tensor:
     weight = None
-    if confidence:
-        sure = mixed.probabilities.amax(1) > confidence
+    if method.pseudo_confidence:
+        sure = mixed.probabilities.amax(1) > method.pseudo_confidence
         weight = (sure | mixed.annotated).float()
+    if method.pseudo_certainty:
+        # the uncertainty of an annotated pixel is 0
+        trust = (1.0 - mixed.uncertainty).pow(method.pseudo_certainty)
+        weight = trust if weight is None else weight * trust
     return masked_cross_entropy(logits, mixed.targets, pixel_weight=weight) + masked_dice(
         logits, mixed.targets, pixel_weight=weight
     )

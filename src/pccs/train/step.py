@@ -78,7 +78,10 @@ class Learner:
     def _losses(self, batch: Batch, weight: float, progress: float) -> tuple[Terms, dict[str, Tensor]]:
         labelled = len(batch.labelled)
         view = annotated_view(
-            photometric(batch.labelled, self.rng, self.generator), batch.targets, self.classes
+            photometric(batch.labelled, self.rng, self.generator),
+            batch.targets,
+            self.classes,
+            batch.unpainted,
         )
         base = cutmix_annotated(view, self.rng) if self.settings.data.cutmix else view
         if not weight:

@@ -29,7 +29,8 @@ class View:
 
     ``images [B, C, s, s]``; ``targets [B, s, s]`` class indices, 255 unknown; ``annotated
     [B, s, s]`` where the target is a person's; ``probabilities [B, K, s, s]`` and ``uncertainty
-    [B, s, s]`` of the teacher (0 where annotated); ``assignment [B, s/4, s/4]`` memory slots, ``UNASSIGNED``
+    [B, s, s]`` of the teacher (0 where annotated); ``unpainted [B, s, s]`` where a person who scribbled on
+    the image painted nothing; ``assignment [B, s/4, s/4]`` memory slots, ``UNASSIGNED``
     where there is none.
     """
 
@@ -38,6 +39,7 @@ class View:
     annotated: Tensor
     probabilities: Tensor
     uncertainty: Tensor
+    unpainted: Tensor
     assignment: Tensor
 
     def take(self, index: Tensor) -> View:
@@ -45,10 +47,10 @@ class View:
         return View(*(getattr(self, f)[index] for f in _FIELDS))
 
 
-_FIELDS = ("images", "targets", "annotated", "probabilities", "uncertainty", "assignment")
+_FIELDS = ("images", "targets", "annotated", "probabilities", "uncertainty", "unpainted", "assignment")
 
 
-def annotated_view(images: Tensor, targets: Tensor, classes: int) -> View:
+def annotated_view(images: Tensor, targets: Tensor, classes: int, unpainted: Tensor | None = None) -> View:
     """Annotated crops: certain where painted, unknown elsewhere."""
     batch, _, side, _ = images.shape
     quarter = side // STRIDE
@@ -58,6 +60,7 @@ def annotated_view(images: Tensor, targets: Tensor, classes: int) -> View:
         annotated=targets != IGNORE,
         probabilities=images.new_zeros(batch, classes, side, side),
         uncertainty=images.new_zeros(batch, side, side),
+        unpainted=torch.zeros_like(targets, dtype=torch.bool) if unpainted is None else unpainted,
         assignment=targets.new_full((batch, quarter, quarter), UNASSIGNED),
     )
 
@@ -120,7 +123,6 @@ def _others(batch: int, rng: np.random.Generator, device: torch.device) -> Tenso
 
 
 def _paste(mask: Tensor, inside: View, outside: View) -> View:
-    full = [paste(mask, getattr(inside, f), getattr(outside, f)) for f in _FIELDS[:-1]]
+    whole = {f: paste(mask, getattr(inside, f), getattr(outside, f)) for f in _FIELDS[:-1]}
     quarter = paste(shrink_labels(mask, STRIDE), inside.assignment, outside.assignment)
-    images, targets, annotated, probabilities, uncertainty = full
-    return View(images, targets, annotated, probabilities, uncertainty, quarter)
+    return View(**whole, assignment=quarter)

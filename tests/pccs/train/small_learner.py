@@ -50,4 +50,5 @@ def crops(labelled: int, unlabelled: int, classes: int, seed: int = 0) -> Batch:
         targets=torch.randint(0, classes, (labelled, 32, 32), generator=g),
         unlabelled=torch.randn(unlabelled, 1, 32, 32, generator=g),
         strokes=torch.full((unlabelled, 32, 32), IGNORE),
+        unpainted=torch.zeros(labelled, 32, 32, dtype=torch.bool),
     )

@@ -6,6 +6,7 @@ As in ``method/test_known_faults.py``, a criterion accepts what we have and reje
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,12 +88,12 @@ def only_labelled_crops_are_supervised(supervised: Callable[[Batch], float]) -> 
     for labelled, unlabelled in SPLITS:
         batch = crops(labelled, unlabelled, 3)
         value = supervised(batch)
-        other = Batch(batch.labelled, batch.targets, -3 * batch.unlabelled, batch.strokes)
+        other = replace(batch, unlabelled=-3 * batch.unlabelled)
         assert supervised(other) == pytest.approx(value, rel=1e-5)
         for index in range(labelled):
             targets = batch.targets.clone()
             targets[index] = (targets[index] + 1) % 3
-            changed = supervised(Batch(batch.labelled, targets, batch.unlabelled, batch.strokes))
+            changed = supervised(replace(batch, targets=targets))
             assert changed != pytest.approx(value, rel=1e-5), (labelled, unlabelled, index)
 
 

@@ -171,8 +171,13 @@ def test_unknown_pixels_and_held_out_pixels_never_teach(sample_project: Project)
         target, mask = trainer.sampler.training_target(name), trainer.sampler.holdout_mask(name)
         assert (target[mask] == 255).all()
         if not sample_project.is_complete(name):
-            assert (target[trainer.sampler.store.target(name) == 255] == 255).all()
-            assert (target == 255).float().mean() > 0.5
+            unknown = trainer.sampler.store.target(name) == 255
+            assert (target[unknown & ~mask] == 254).all()  # left out by a person, not held out
+            assert (target == 254).float().mean() > 0.5
+    batches = [trainer.sampler.draw(unlabelled=True) for _ in range(10)]
+    assert all(int(t.max()) in (*range(4), 255) for b in batches for t in (b.targets, b.strokes))
+    assert any(b.unpainted.any() for b in batches)
+    assert not any((b.unpainted & (b.targets != 255)).any() for b in batches)
     validation = trainer.validate()
     assert validation.pixels > 0
     assert validation.dice is not None
@@ -292,3 +297,11 @@ def test_a_model_predicts_without_its_project(sample_project: Project, tmp_path:
     alone = Predictor.from_model(tmp_path / "model", device="cpu").predict(image)
     np.testing.assert_array_equal(there.labels, alone.labels)
     np.testing.assert_allclose(there.probabilities, alone.probabilities, atol=1e-5)
+
+
+def test_complete_images_have_no_unpainted_pixel(sample_project: Project) -> None:
+    for item in list(sample_project.annotated_items()):
+        if not sample_project.is_complete(item):
+            sample_project.save_annotation(item, np.zeros_like(sample_project.annotation(item)))
+    trainer = Trainer.start(sample_project, settings(), device="cpu")
+    assert not any(trainer.sampler.draw(unlabelled=True).unpainted.any() for _ in range(10))
