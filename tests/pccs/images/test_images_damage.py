@@ -65,14 +65,13 @@ def test_truncated_files_are_refused(tmp_path: Path, whole: dict[str, bytes], na
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
+@given(flips=st.lists(st.tuples(st.integers(0, 599), st.integers(0, 255)), min_size=1, max_size=4))
 def test_flipped_bytes_never_cost_more_than_a_sentence(
-    tmp_path: Path, whole: dict[str, bytes], name: str, data: st.DataObject
+    tmp_path: Path, whole: dict[str, bytes], name: str, flips: list[tuple[int, int]]
 ) -> None:
     content = bytearray(whole[name])
-    places = data.draw(st.lists(st.integers(0, min(len(content), 600) - 1), min_size=1, max_size=4))
-    for place in places:
-        content[place] = data.draw(st.integers(0, 255))
+    for place, value in flips:
+        content[place % len(content)] = value
     path = tmp_path / name
     path.write_bytes(content)
     _read(path)

@@ -174,4 +174,5 @@ def test_what_is_no_project_costs_a_sentence(tmp_path):
 def test_it_is_a_polite_neighbour(discs, listening):
     client, ears = listening()
     ears.wait_for(ev.StateChanged)
-    assert psutil.Process(client.pid).nice() >= 5
+    mine = psutil.Process().nice()
+    assert psutil.Process(client.pid).nice() >= min(19, mine + 5)
