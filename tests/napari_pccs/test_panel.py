@@ -212,7 +212,7 @@ def test_train_buttons_follow_the_state(full: PccsPanel) -> None:
 
 
 def test_the_panel_says_how_good_the_model_is(full: PccsPanel) -> None:
-    train, words = full.train, "About 0.72 ± 0.05 on strokes it has not seen in 8 images it knows"
+    train, words = full.train, "Dice about 0.72 ± 0.05 on strokes it has not seen in 8 images it knows"
     assert not train.quality.isVisibleTo(train)
     other = "showing the model of step 600: the newer ones did worse on strokes it has not seen"
     take(full, Validated("r", 650, 9.0, 0.72, {}, 900, error=0.05, items=8, summary=words, showing=other))

@@ -25,7 +25,7 @@ def summary(held_out: Estimate, looks: Estimate, steps: Sequence[int], annotated
     if looks.dice is not None:
         parts.append(f"{_figure(looks)} on {_images(looks)} it had never seen (at {_steps(steps)})")
     if parts:
-        return f"About {'; '.join(parts)}"
+        return f"Dice about {'; '.join(parts)}"
     if annotated == 1:
         return "One image is annotated: nobody can know yet how good the model is on others."
     if held_out.pixels:

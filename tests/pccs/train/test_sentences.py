@@ -12,7 +12,7 @@ LOOKS = Estimate(0.48, 0.06, {}, 3, 9000)
 
 def test_both_estimates() -> None:
     assert summary(HELD, LOOKS, [200, 200, 200], 10) == (
-        "About 0.72 ± 0.05 on strokes it has not seen in 8 images it knows; "
+        "Dice about 0.72 ± 0.05 on strokes it has not seen in 8 images it knows; "
         "0.48 ± 0.06 on 3 images it had never seen (at step 200)"
     )
 
@@ -26,7 +26,7 @@ def test_one_image_cannot_tell() -> None:
 def test_one_of_each_without_an_error() -> None:
     held, looks = Estimate(0.5, None, {}, 1, 10), Estimate(0.4, None, {}, 1, 10)
     assert summary(held, looks, [400], 4) == (
-        "About 0.50 on strokes it has not seen in 1 image it knows; "
+        "Dice about 0.50 on strokes it has not seen in 1 image it knows; "
         "0.40 on 1 image it had never seen (at step 400)"
     )
 

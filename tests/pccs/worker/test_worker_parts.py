@@ -330,7 +330,7 @@ def test_a_measurement_is_told_with_its_error_and_in_words(discs, small):
     assert found.items == 2
     assert found.error is not None
     assert found.summary == (
-        f"About {found.dice:.2f} ± {found.error:.2f} on strokes it has not seen in 2 images it knows"
+        f"Dice about {found.dice:.2f} ± {found.error:.2f} on strokes it has not seen in 2 images it knows"
     )
     assert ev.decode_event(ev.encode(found)) == found
     assert session.trainer.run.metrics()[-1]["summary"] == found.summary
