@@ -19,12 +19,10 @@ from pccs.config import preset
 from pccs.data.sampler import Batch
 from pccs.labels import IGNORE
 from pccs.method import boundary_distance, level_index, level_prototypes, prototype_contrast
-from pccs.method.memory import PrototypeMemory
-from pccs.nets import SegmentationNet, Teacher
+from pccs.nets import SegmentationNet
 from pccs.nets.numerics import Numerics
-from pccs.nets.runtime import place
 from pccs.train import objective, step, views
-from pccs.train.step import Learner, build_optimiser
+from pccs.train.step import Learner, build_learner
 
 PATIENCE = 120.0
 """Seconds after which no further step begins: half precision without units for it is that slow."""
@@ -104,22 +102,9 @@ def make_learner(facts: dict[str, Any], device: torch.device, numerics: Numerics
         },
     )
     torch.manual_seed(0)
-    classes = facts["classes"]
-    student = place(
-        SegmentationNet(1, classes, settings.net.widths, DIMENSIONS), device, numerics.memory_format
-    )
-    assert isinstance(student, SegmentationNet)
-    return Learner(
-        student=student,
-        teacher=Teacher(student),
-        memory=PrototypeMemory(classes, settings.method.prototypes, DIMENSIONS).to(device),
-        optimiser=build_optimiser(student, settings),
-        settings=settings,
-        rng=np.random.default_rng(0),
-        generator=torch.Generator(device).manual_seed(0),
-        classes=classes,
-        device=device,
-        numerics=numerics,
+    net = SegmentationNet(1, facts["classes"], settings.net.widths, DIMENSIONS)
+    return build_learner(
+        net, settings, np.random.default_rng(0), classes=facts["classes"], device=device, numerics=numerics
     )
 
 

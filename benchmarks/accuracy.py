@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +196,22 @@ def show(options: argparse.Namespace, rows: Sequence[Row], names: Mapping[str, s
     return True
 
 
+Show = Callable[[argparse.Namespace, Sequence[Row], Mapping[str, str], Report], bool]
+
+
+def run_and_show(
+    name: str, options: argparse.Namespace, rows: Sequence[Row], names: Mapping[str, str], show: Show
+) -> int:
+    """Run the cells that are missing, unless only a report is wanted; print by ``show``; the exit status."""
+    store = Store(options.results, current=options.current)
+    cells = [] if options.report else cells_of(options, rows, list(names))
+    unfinished = run_all(cells, store, jobs=options.jobs) if cells else []
+    report = Report(name)
+    if not show(options, rows, names, report):
+        return 1
+    return finish(report, options) or int(bool(unfinished))
+
+
 def main() -> int:
     """Run what is missing, print, judge."""
     parser = parser_of("accuracy", __doc__ or "")
@@ -215,16 +231,10 @@ def main() -> int:
         if not rows:
             say("Name the folder of the data sets with --data")
             return 2
-        store = Store(options.results, current=options.current)
-        cells = [] if options.report else cells_of(options, rows, list(names))
-        unfinished = run_all(cells, store, jobs=options.jobs) if cells else []
-        report = Report("accuracy")
-        if not show(options, rows, names, report):
-            return 1
+        return run_and_show("accuracy", options, rows, names, show)
     except PccsError as error:
         say(str(error))
         return 2
-    return finish(report, options) or int(bool(unfinished))
 
 
 if __name__ == "__main__":

@@ -19,11 +19,10 @@ import numpy as np
 from benchmarks._cells import Cell, arm_settings
 from benchmarks._curves import pyplot
 from benchmarks._data import Row
-from benchmarks._harness import Report, finish, say, table
-from benchmarks._jobs import run_all
+from benchmarks._harness import Report, say, table
 from benchmarks._store import Record, Store
 from benchmarks._tables import grid_of
-from benchmarks.accuracy import arms_of, available, cells_of, complete, parser_of, provenance
+from benchmarks.accuracy import arms_of, available, cells_of, complete, parser_of, provenance, run_and_show
 from pccs.errors import PccsError
 
 COUNTS, QUICK_COUNTS = (3, 5, 10, 20), (2, 4)
@@ -235,16 +234,10 @@ def main() -> int:
             else available(rows_for(options.sets or SETS, counts, options.kinds), options.data)
         )
         rows = rows or rows_for(["cells"], counts, options.kinds[: 1 if options.quick else None])
-        cells = cells_of(options, rows, list(names))
-        store = Store(options.results, current=options.current)
-        unfinished = [] if options.report else run_all(cells, store, jobs=options.jobs)
-        report = Report("annotation_cost")
-        if not show(options, rows, names, report):
-            return 1
+        return run_and_show("annotation_cost", options, rows, names, show)
     except PccsError as error:
         say(str(error))
         return 2
-    return finish(report, options) or int(bool(unfinished))
 
 
 if __name__ == "__main__":

@@ -25,12 +25,10 @@ from pccs.config import TrainSettings, preset
 from pccs.data.sampler import Batch, Sampler
 from pccs.data.store import ItemStore
 from pccs.labels import IGNORE, make_class
-from pccs.method.memory import PrototypeMemory
-from pccs.nets import SegmentationNet, Teacher
+from pccs.nets import SegmentationNet
 from pccs.nets.numerics import choose
-from pccs.nets.runtime import place
 from pccs.project import Project
-from pccs.train.step import Learner, build_optimiser
+from pccs.train.step import Learner, build_learner
 
 SLICE = 32
 
@@ -40,19 +38,8 @@ def make_learner(settings: TrainSettings, classes: int, device: torch.device) ->
     numerics = choose(device, settings.net.widths)
     torch.manual_seed(0)
     net = SegmentationNet(1, classes, settings.net.widths, settings.net.embedding)
-    student = place(net, device, numerics.memory_format)
-    assert isinstance(student, SegmentationNet)
-    return Learner(
-        student=student,
-        teacher=Teacher(student),
-        memory=PrototypeMemory(classes, settings.method.prototypes, settings.net.embedding).to(device),
-        optimiser=build_optimiser(student, settings),
-        settings=settings,
-        rng=np.random.default_rng(0),
-        generator=torch.Generator(device).manual_seed(0),
-        classes=classes,
-        device=device,
-        numerics=numerics,
+    return build_learner(
+        net, settings, np.random.default_rng(0), classes=classes, device=device, numerics=numerics
     )
 
 

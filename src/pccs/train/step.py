@@ -17,6 +17,7 @@ from pccs.method.memory import PrototypeMemory
 from pccs.method.uncertainty import confidence_threshold, confident_pixels, normalised_entropy
 from pccs.nets import SegmentationNet, Teacher
 from pccs.nets.numerics import PLAIN, Numerics
+from pccs.nets.runtime import place
 from pccs.nets.unet import STRIDE
 from pccs.train.diagnosis import gradient_sizes
 from pccs.train.objective import Terms, add_up, supervised_term, unlabelled_terms, unpainted_term
@@ -130,6 +131,33 @@ class Learner:
 
     def _uses_features(self) -> bool:
         return self._uses_memory() or bool(self.settings.method.contrast)
+
+
+def build_learner(
+    net: SegmentationNet,
+    settings: TrainSettings,
+    rng: np.random.Generator,
+    *,
+    classes: int,
+    device: torch.device,
+    numerics: Numerics = PLAIN,
+) -> Learner:
+    """Everything that learns, around a fresh ``net`` (which is moved to ``device``)."""
+    student = place(net, device, numerics.memory_format)
+    assert isinstance(student, SegmentationNet)
+    method, embedding = settings.method, settings.net.embedding
+    return Learner(
+        student=student,
+        teacher=Teacher(student),
+        memory=PrototypeMemory(classes, method.prototypes, embedding).to(device),
+        optimiser=build_optimiser(student, settings),
+        settings=settings,
+        rng=rng,
+        generator=torch.Generator(device).manual_seed(settings.seed),
+        classes=classes,
+        device=device,
+        numerics=numerics,
+    )
 
 
 def learning_rate(settings: TrainSettings, number: int) -> float:

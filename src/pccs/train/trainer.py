@@ -13,8 +13,7 @@ from pccs.config import TrainSettings
 from pccs.data.sampler import Sampler
 from pccs.data.store import ItemStore, choose_channels, choose_scale
 from pccs.errors import TrainingError
-from pccs.method.memory import PrototypeMemory
-from pccs.nets import ModelFacts, SegmentationNet, Teacher, checkpoint
+from pccs.nets import ModelFacts, checkpoint
 from pccs.nets.numerics import choose as numerics_of
 from pccs.nets.runtime import place, resolve_device, restore_generator
 from pccs.predict import Predictor
@@ -22,7 +21,7 @@ from pccs.project import Project, Run
 from pccs.train.diagnosis import GRADIENT, memory_facts
 from pccs.train.gate import Gate
 from pccs.train.judge import Judge, Validation
-from pccs.train.step import Learner, build_optimiser
+from pccs.train.step import build_learner
 
 _REPORT_EVERY = 5
 """Steps between two readings of the figures: each reading waits for the device."""
@@ -43,23 +42,12 @@ class Trainer:
         self.project, self.run, self.settings, self.facts, self.device = project, run, settings, facts, device
         numerics = numerics_of(device, facts.widths, precision=settings.net.precision)
         torch.manual_seed(settings.seed)  # the initial weights
-        student = place(facts.build(), device, numerics.memory_format)
-        assert isinstance(student, SegmentationNet)
-        method, classes = settings.method, len(facts.classes)
+        net = facts.build()
         store = ItemStore(project, channels=facts.channels, scale=facts.scale, device=device)
         self.sampler = Sampler(store, settings.data, seed=settings.seed)
-        self.gate = Gate(method)
-        self.learner = Learner(
-            student=student,
-            teacher=Teacher(student),
-            memory=PrototypeMemory(classes, method.prototypes, settings.net.embedding).to(device),
-            optimiser=build_optimiser(student, settings),
-            settings=settings,
-            rng=self.sampler.rng,
-            generator=torch.Generator(device).manual_seed(settings.seed),
-            classes=classes,
-            device=device,
-            numerics=numerics,
+        self.gate = Gate(settings.method)
+        self.learner = build_learner(
+            net, settings, self.sampler.rng, classes=len(facts.classes), device=device, numerics=numerics
         )
         self.step_count = 0
         self.seconds = 0.0

@@ -8,9 +8,8 @@ import torch
 from pccs.config import preset
 from pccs.data.sampler import Batch
 from pccs.labels import IGNORE
-from pccs.method import PrototypeMemory
-from pccs.nets import SegmentationNet, Teacher
-from pccs.train.step import Learner, build_optimiser
+from pccs.nets import SegmentationNet
+from pccs.train.step import Learner, build_learner
 
 TINY = {
     "net.widths": "8,8,8,8,8",
@@ -28,19 +27,9 @@ def learner(classes: int, prototypes: int = 2, seed: int = 0) -> Learner:
     """Every term at work, on one grey channel."""
     settings = preset("pccs", {**TINY, "method.prototypes": str(prototypes)})
     torch.manual_seed(seed)
-    student = SegmentationNet(1, classes, settings.net.widths, settings.net.embedding)
-    generator = torch.Generator().manual_seed(seed)
-    return Learner(
-        student=student,
-        teacher=Teacher(student),
-        memory=PrototypeMemory(classes, prototypes, settings.net.embedding, generator=generator),
-        optimiser=build_optimiser(student, settings),
-        settings=settings,
-        rng=np.random.default_rng(seed),
-        generator=generator,
-        classes=classes,
-        device=torch.device("cpu"),
-    )
+    net = SegmentationNet(1, classes, settings.net.widths, settings.net.embedding)
+    rng = np.random.default_rng(seed)
+    return build_learner(net, settings, rng, classes=classes, device=torch.device("cpu"))
 
 
 def crops(labelled: int, unlabelled: int, classes: int, seed: int = 0) -> Batch:
