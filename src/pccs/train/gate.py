@@ -72,8 +72,7 @@ class Gate:
         if self.opened_at is not None or step < (0 if method.gate == "open" else method.gate_step):
             return
         # Without a held-out pixel the quality cannot be known; the step count must do.
-        unknown = self.quality is None
-        if method.gate != "quality" or unknown or (self.quality or 0.0) >= method.gate_quality:
+        if self._trust() >= _HEARD:
             self.opened_at = step
 
     def _trust(self) -> float:
