@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks._harness import Report, Target, command, finish, say, table
 from pccs.worker.launch import MALLOC
 
+STEPS = 3
 RATIO, LEVELS_MS = 1.30, 10.0
 
 
@@ -35,7 +36,7 @@ class Configuration:
     preset: str = "pccs"
     device: str = "cpu"
     side: int = 224
-    steps: int = 3
+    steps: int = STEPS
 
     @property
     def key(self) -> str:
@@ -47,16 +48,22 @@ class Configuration:
 
 def configurations(options: argparse.Namespace) -> Iterator[Configuration]:
     """The rows that were asked for."""
-    base = Configuration(preset=options.preset, device=options.device, side=options.side, steps=options.steps)
+    base = Configuration(preset=options.preset, device=options.device, side=options.side)
     cpu = options.device == "cpu"
     kinds = [("float32", "channels last")]
     if not options.quick:  # the slowest last
         kinds += [("float32", "contiguous"), ("bfloat16", "channels last")]
     allocators = ("default", "tuned") if cpu and sys.platform == "linux" else ("default",)
     for numbers, layout in kinds:
+        if options.numbers and numbers not in options.numbers:
+            continue
+        # Where bfloat16 is emulated a step takes minutes: one says enough.
+        slow = cpu and numbers == "bfloat16" and not options.steps
+        steps = options.steps or (1 if options.quick or slow else STEPS)
         for classes in (2,) if options.quick else (2, 4):
             for allocator in allocators:
-                yield replace(base, classes=classes, allocator=allocator, numbers=numbers, layout=layout)
+                kind = replace(base, classes=classes, allocator=allocator, numbers=numbers, layout=layout)
+                yield replace(kind, steps=steps)
 
 
 def measured(wanted: Configuration) -> dict[str, Any]:
@@ -74,11 +81,15 @@ def measured(wanted: Configuration) -> dict[str, Any]:
 def main() -> int:
     """Measure every configuration in turn and print the tables."""
     parser = command("step", __doc__ or "")
-    parser.add_argument("--steps", type=int, help="steps of each kind and configuration (3; --quick: 1)")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        help=f"steps of each kind and configuration ({STEPS}; bfloat16 on a CPU, and --quick: 1)",
+    )
+    parser.add_argument("--numbers", nargs="+", choices=("float32", "bfloat16"), help="only these rows")
     parser.add_argument("--side", type=int, default=224, help="side of the images")
     parser.add_argument("--preset", default="pccs", help="whose full step (default: pccs)")
     options = parser.parse_args()
-    options.steps = options.steps or (1 if options.quick else 3)
     options.device = "cpu" if options.device == "auto" else options.device
     rows, stages = [], []
     figures: dict[str, float] = {}
