@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,9 +58,27 @@ def _show(viewer: napari.Viewer, project: Project) -> None:
     panel = open_panel(viewer)
     panel.session.adopt(project)
     panel.show_stage("train")
-    panel.link.take_away(PLACEHOLDER)
+    _take_away(viewer, PLACEHOLDER)
     panel.session.say(
         "info",
         f"A fresh copy of the sample is in {project.path.parent}. Press Train, then watch the overlay; "
         "keep painting meanwhile.",
     )
+
+
+def _take_away(viewer: napari.Viewer, name: str) -> None:
+    """Remove the next layer of that name as soon as napari has added it."""
+    from qtpy.QtCore import QTimer
+
+    inserted = viewer.layers.events.inserted
+
+    def remove(layer: Any) -> None:
+        if layer in viewer.layers:
+            viewer.layers.remove(layer)
+
+    def added(event: Any) -> None:
+        if event.value.name.startswith(name):  # napari may have numbered it
+            inserted.disconnect(added)
+            QTimer.singleShot(0, lambda: remove(event.value))
+
+    inserted.connect(added)

@@ -20,6 +20,7 @@ from napari_pccs.events_in import EventSink
 from napari_pccs.review import Prediction
 from napari_pccs.signals import SessionSignals
 from napari_pccs.sources import Sources
+from napari_pccs.stacks import Planes
 from napari_pccs.suggestions import SuggestionQueue
 from napari_pccs.training import TrainingFacts
 from napari_pccs.worker_room import WorkerRoom
@@ -63,6 +64,7 @@ class Session:
         self.selected_class = 0
         self._predict_at: float | None = None
         self._last_said = ("", 0.0)
+        self.planes = Planes(lambda name: self.need_project().image(name))
         self.annotations = Annotations(self)
         self.sources = Sources(self)
         self.events = EventSink(self)
@@ -115,6 +117,7 @@ class Session:
         self.suggestions.clear()
         self.segmenting = False
         self.annotations.forget()
+        self.planes.clear()
         self.signals.project_changed.emit()
         self._show(None)
 
@@ -155,6 +158,10 @@ class Session:
             self._show(item)
         self.signals.region_changed.emit(region)
 
+    def read_plane(self, stem: str, index: int) -> npt.NDArray[Any]:
+        """Slice ``index`` of the stack ``stem``, ``(H, W, C)``."""
+        return self.planes(f"{stem}:{index}")
+
     def step_item(self, by: int, order: Sequence[str] | None = None) -> None:
         """Go ``by`` items forward or back in ``order`` (default: the project's), round the end."""
         names = order if order is not None else [item.name for item in self.need_project().items]
@@ -190,7 +197,7 @@ class Session:
             )
 
     def _show(self, item: Item | None) -> None:
-        self.plane = self.project.image(item) if self.project is not None and item is not None else None
+        self.plane = self.planes(item.name) if self.project is not None and item is not None else None
         self.current = item
         self.prediction = self._read_prediction(item) if item is not None else None
         self.signals.current_changed.emit()

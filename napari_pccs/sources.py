@@ -127,6 +127,7 @@ class Sources:
 
     def changed(self) -> None:
         """Tell everybody that sources came, went or were understood differently."""
+        self._session.planes.clear()
         self._session.signals.items_changed.emit()
         self._session.tell(Reload())
         self._session.show_something()

@@ -18,6 +18,8 @@ from napari_pccs import layer_looks
 from napari_pccs.image_layers import ImageLayers
 from napari_pccs.project_layers import export_table
 from napari_pccs.session import Session
+from napari_pccs.slider import Slider
+from napari_pccs.stacks import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +58,8 @@ class ViewerLink:
         self.annotation: Labels | None = None
         self.prediction: Labels | None = None
         self.uncertainty: Image | None = None
-        self._images = ImageLayers(self._add_image, self._remove)
+        self._images = ImageLayers(self._add_image, self._remove, session.read_plane)
+        self._slider = Slider(viewer, session, lambda: self._busy)
         self.region: Shapes | None = None
         self._on_layer = on_layer
         self._busy = False
@@ -71,6 +74,7 @@ class ViewerLink:
         self._connect(signals.classes_changed, self._recolor)
         self._connect(signals.class_selected, self._select_class)
         self._connect(signals.region_changed, self.show_region)
+        self._connect(signals.items_changed, self._images.forget_stack)
         self._connect(viewer.layers.events.removed, self._on_removed)
 
     @property
@@ -185,10 +189,13 @@ class ViewerLink:
 
     def _show_image(self, plane: npt.NDArray[Any]) -> None:
         project, item = self.session.need_project(), self.session.need_item()
-        rgb = "S" in project.sources[item.stem].info.axes and plane.shape[-1] == 3
+        info = project.sources[item.stem].info
+        rgb = "S" in info.axes and plane.shape[-1] == 3
+        stack = Stack(item.stem, info.stack_axes, info.stack_shape) if info.is_stack else None
         shape = plane.shape[:2]
         with self._quiet():
-            self._images.show(plane, rgb=rgb)
+            self._images.show(plane, rgb=rgb, stack=stack)
+            self._slider.follow(stack, item.index)
             if shape != self._shown_shape:
                 self._fit_overlays(shape)
                 self.viewer.reset_view()
@@ -346,18 +353,6 @@ class ViewerLink:
         else:
             self._images.forget(layer)
 
-    def take_away(self, name: str) -> None:
-        """Remove the next layer of that name as soon as napari has added it."""
-        from qtpy.QtCore import QTimer
-
-        def added(event: Any) -> None:
-            if event.value.name.startswith(name):  # napari may have numbered it
-                inserted.disconnect(added)
-                QTimer.singleShot(0, lambda: self._remove(event.value))
-
-        inserted = self.viewer.layers.events.inserted
-        inserted.connect(added)
-
     # ------------------------------------------------------------- plumbing
 
     def _connect(self, signal: Any, slot: Callable[..., Any]) -> None:
@@ -393,6 +388,7 @@ class ViewerLink:
 
     def cleanup(self) -> None:
         """Undo every connection; the layers stay as they are."""
+        self._slider.cleanup()
         for signal, slot in reversed(self._connections):
             with suppress(ValueError, RuntimeError):  # the layer, or the viewer, is gone already
                 signal.disconnect(slot)
