@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from napari_pccs.review import UInt8, corrective_dice, final_mask
 from napari_pccs.strokes import Strokes
@@ -14,6 +16,16 @@ from pccs.project import Item
 
 if TYPE_CHECKING:
     from napari_pccs.session import Session
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What accepting an item changed, so that it can be taken back, also by napari's undo."""
+
+    before: UInt8
+    complete: bool
+    final: UInt8
+
 
 CORRECTED = "corrected"
 """Setting of the project: names of corrected items, in the order they were corrected."""
@@ -26,13 +38,13 @@ class Annotations:
         self._session = session
         self._strokes = Strokes(self._write_strokes, lambda text: session.say("error", text), session.clock)
         self._painted: dict[str, set[int]] = {}
-        self._before_accept: dict[str, tuple[UInt8, bool]] = {}
+        self._accepted: dict[str, Acceptance] = {}
 
     def forget(self) -> None:
         """Nothing is known any more: another project, or annotations came from elsewhere."""
         self._strokes.forget()
         self._painted.clear()
-        self._before_accept.clear()
+        self._accepted.clear()
 
     # ------------------------------------------------------------- strokes
 
@@ -90,11 +102,21 @@ class Annotations:
         project = self._session.need_project()
         item = project.item(name)
         self._write(item, array)
-        if project.is_accepted(item):
-            project.set_accepted(item, False)
-            self._before_accept.pop(name, None)
+        self._keep_acceptance_true(item, array)
         self._tell_changed(item)
         self._session.warm_up()
+
+    def _keep_acceptance_true(self, item: Item, array: UInt8) -> None:
+        """A stroke on an accepted item opens it again; undo and redo go over the acceptance and back."""
+        project, last = self._session.need_project(), self._accepted.get(item.name)
+        if last is not None and np.array_equal(array, last.before):
+            project.set_complete(item, last.complete)
+        elif last is not None and np.array_equal(array, last.final):
+            project.set_complete(item, True)
+            project.set_accepted(item, True)
+            return
+        if project.is_accepted(item):
+            project.set_accepted(item, False)
 
     def _write(self, item: Item, array: UInt8) -> None:
         self._session.need_project().save_annotation(item, array)
@@ -133,12 +155,34 @@ class Annotations:
         before = self.current().copy()
         labels = session.prediction.labels if session.prediction is not None else None
         final = final_mask(before, labels, project.classes, complete=complete)
-        self._before_accept[item.name] = (before, complete)
+        self._accepted[item.name] = Acceptance(before, complete, final)
         self._judge(item, final)
         self.replace(item.name, final)
         project.set_complete(item, True)
         project.set_accepted(item, True)
         self._tell_changed(item)
+
+    def accept_here(self, where: npt.NDArray[np.bool_]) -> int:
+        """Take the prediction over as annotation of the current item inside ``where (H, W)``.
+
+        What is painted stays as it is. Returns the number of pixels that are annotated now and were
+        not before.
+
+        Raises
+        ------
+        ProjectError
+            If there is no prediction.
+        """
+        session = self._session
+        item, prediction = session.need_item(), session.need_prediction()
+        self.flush()
+        array = self.current().copy()
+        taken = where & (array == 0) & (prediction.labels > 0)
+        number = int(np.count_nonzero(taken))
+        if number:
+            array[taken] = prediction.labels[taken]
+            self.replace(item.name, array)
+        return number
 
     def toggle_accepted(self) -> None:
         """Accept the current item, or take its acceptance back."""
@@ -151,10 +195,10 @@ class Annotations:
         """Take the last acceptance of the current item back, its annotation included."""
         project, item = self._session.need_project(), self._session.need_item()
         project.set_accepted(item, False)
-        if item.name in self._before_accept:
-            before, complete = self._before_accept.pop(item.name)
-            project.set_complete(item, complete)
-            self.replace(item.name, before)
+        last = self._accepted.get(item.name)
+        if last is not None:
+            project.set_complete(item, last.complete)
+            self.replace(item.name, last.before)
         else:
             self._tell_changed(item)
 
@@ -187,6 +231,7 @@ class Annotations:
 
     def _tell_changed(self, item: Item) -> None:
         session = self._session
+        session.training.annotated()
         session.tell(Labels(item.name, session.need_project().revision(item)))
         if session.suggestions.done(item.name):
             session.signals.suggestions_changed.emit()

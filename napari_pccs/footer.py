@@ -66,6 +66,8 @@ class Footer(QWidget):
             parts.append(f"step {training.step}")
         if training.dice is not None:
             parts.append(f"Dice {training.dice:.2f}")
+        if training.stalled:
+            parts.append("no gain any more: see Train")
         return "  ·  ".join(parts)
 
     def _press(self) -> None:

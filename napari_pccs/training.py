@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, Literal
 
+from napari_pccs.improvement import Improvement
 from pccs.events import Finished, StateChanged, Stepped, Validated
 
 State = Literal["idle", "preparing", "training", "paused"]
@@ -85,6 +86,7 @@ class TrainingFacts:
         """That an earlier model is shown; empty when it is the newest."""
         self.loss = Curve()
         self.validation = Curve()
+        self.improvement = Improvement()
 
     @property
     def active(self) -> bool:
@@ -94,6 +96,7 @@ class TrainingFacts:
     def ask(self) -> None:
         """Train was pressed: preparing until the worker says something else."""
         self.asked, self.state, self.detail = True, "preparing", "Starting the worker…"
+        self.improvement.annotated(self.seconds)  # what came before Train is no waiting
 
     def changed(self, event: StateChanged) -> None:
         """The trainer's state is another one.
@@ -131,8 +134,24 @@ class TrainingFacts:
         self.dice, self.per_class = event.dice, dict(event.per_class)
         self.validation_pixels = event.pixels
         self.quality, self.showing = event.summary, event.showing
+        self.seconds = max(self.seconds, event.seconds)
         if event.dice is not None:
             self.validation.add(event.step, event.dice)
+            self.improvement.measured(event.seconds, event.dice)
+
+    def annotated(self) -> None:
+        """The user has painted: there is something new to learn."""
+        self.improvement.annotated(self.seconds)
+
+    @property
+    def outlook(self) -> str:
+        """Whether training still improves the model, in words; empty while nobody can know."""
+        return self.improvement.sentence(self.seconds) if self.state == "training" else ""
+
+    @property
+    def stalled(self) -> bool:
+        """Whether training goes on without gain."""
+        return self.state == "training" and self.improvement.stalled(self.seconds)
 
     def finished(self, event: Finished) -> None:
         """Training has ended."""
@@ -156,6 +175,7 @@ class TrainingFacts:
             if not isinstance(step, int | float):
                 continue
             self.step = max(self.step, int(step))
+            self.seconds = max(self.seconds, float(row.get("seconds") or 0.0))
             loss = label_loss(row)
             if loss is not None:
                 self.loss.add(float(step), loss)
@@ -170,6 +190,7 @@ class TrainingFacts:
             if isinstance(dice, int | float):
                 self.validation.add(float(step), float(dice))
                 self.dice = float(dice)
+                self.improvement.measured(float(row.get("seconds") or 0.0), self.dice)
                 self.per_class = dict(row.get("per_class") or {})
                 self.validation_pixels = int(row.get("pixels") or 0)
 
@@ -179,6 +200,8 @@ class TrainingFacts:
         if self.run is not None:
             self.loss.clear()
             self.validation.clear()
+            self.improvement.clear()
+            self.seconds = 0.0
             self.dice, self.per_class, self.step, self.figures = None, {}, 0, {}
             self.quality = self.showing = ""
         self.run = run

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
 from napari_pccs.desk import Desk
 from napari_pccs.panels.train_details import Details
 from napari_pccs.plot import Plot
-from napari_pccs.ui import button, reported, row, stage_layout, text
+from napari_pccs.ui import button, reported, restyle, row, stage_layout, text
 from pccs.config import PRESETS
 
 ABOUT_PRESETS = {
@@ -79,6 +79,12 @@ class TrainStage(QWidget):
             tip="End training. What was learned since Train is thrown away",
         )
         self.state = text("")
+        self.outlook = text("")
+        self.places = button(
+            "Suggested places",
+            lambda: desk.show_stage("suggest"),
+            tip="Where a few strokes would teach the most",
+        )
         self.quality = text("")
         self.quality.setToolTip(ABOUT_QUALITY)
         self.figures = text("", "quiet")
@@ -103,6 +109,8 @@ class TrainStage(QWidget):
             self.pause,
             row(self.keep, self.discard),
             self.state,
+            self.outlook,
+            self.places,
             self.quality,
             self.figures,
             self.plot,
@@ -138,6 +146,11 @@ class TrainStage(QWidget):
         )
         self.state.setText(self.state_line())
         self.state.setVisible(bool(self.state.text()))
+        self.outlook.setText(training.outlook)
+        self.outlook.setVisible(bool(training.outlook))
+        if bool(self.outlook.property("role")) != training.stalled:
+            restyle(self.outlook, "hint" if training.stalled else "")
+        self.places.setVisible(training.stalled)
         self.quality.setText(self.quality_lines())
         self.quality.setVisible(bool(self.quality.text()))
         self.figures.setText(self._figures())
