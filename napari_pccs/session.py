@@ -221,6 +221,14 @@ class Session:
 
     # ---------------------------------------------------------- prediction
 
+    def need_prediction(self) -> Prediction:
+        """The prediction of the current item, or one sentence saying that there is none."""
+        if self.prediction is None:
+            raise ProjectError(
+                f"there is no prediction of {self.need_item().name} to accept", remedy="Train first"
+            )
+        return self.prediction
+
     def reread_prediction(self) -> None:
         """Take the prediction of the current item from disk again (classes have changed)."""
         self.prediction = self._read_prediction(self.current) if self.current else None

@@ -33,6 +33,9 @@ class SessionSignals(SignalGroup):
     current_changed = Signal()
     """Another item is on screen (``session.current``), or none is."""
 
+    tool_changed = Signal()
+    """The tool that accepts the prediction by mouse was taken up or put down."""
+
     annotation_replaced = Signal()
     """The annotation of the current item was changed by the program, not by the brush."""
 

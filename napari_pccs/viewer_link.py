@@ -15,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_pccs import layer_looks
+from napari_pccs.annotation_layer import ANNOTATION, AnnotationLayer
 from napari_pccs.image_layers import ImageLayers
 from napari_pccs.project_layers import export_table
 from napari_pccs.session import Session
 from napari_pccs.slider import Slider
 from napari_pccs.stacks import Stack
+from napari_pccs.take_over import OUTLINE, TakeOver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Image, Labels, Layer, Shapes
 
-ANNOTATION = "Annotation"
+__all__ = ["ANNOTATION", "PREDICTION", "REGION", "UNCERTAINTY", "ViewerLink"]
+
 PREDICTION = "Prediction"
 UNCERTAINTY = "Uncertainty"
 REGION = "Suggested region"
@@ -55,17 +58,21 @@ class ViewerLink:
         self.viewer = viewer
         self.session = session
         self.map_name = "uncertainty"
-        self.annotation: Labels | None = None
         self.prediction: Labels | None = None
         self.uncertainty: Image | None = None
         self._images = ImageLayers(self._add_image, self._remove, session.read_plane)
         self._slider = Slider(viewer, session, lambda: self._busy)
         self.region: Shapes | None = None
+        self._drawing: Shapes | None = None
         self._on_layer = on_layer
         self._busy = False
         self._shown_shape: tuple[int, ...] | None = None
         self._visible = {PREDICTION: True, UNCERTAINTY: True}
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
+        self._paper = AnnotationLayer(
+            session, self._add_annotation, self._connect, self._quiet, lambda: self._busy
+        )
+        self.take_over = TakeOver(session, self._paper, self._outline, self._connect)
         signals = session.signals
         self._connect(signals.current_changed, self.show_item)
         self._connect(signals.annotation_replaced, self.show_annotation)
@@ -76,6 +83,11 @@ class ViewerLink:
         self._connect(signals.region_changed, self.show_region)
         self._connect(signals.items_changed, self._images.forget_stack)
         self._connect(viewer.layers.events.removed, self._on_removed)
+
+    @property
+    def annotation(self) -> Labels | None:
+        """The layer that is painted on, ``None`` while there is none."""
+        return self._paper.layer
 
     @property
     def images(self) -> list[Image]:
@@ -95,16 +107,7 @@ class ViewerLink:
 
     def show_annotation(self, *, fresh: bool = False) -> None:
         """Show the session's annotation; with ``fresh`` the undo history begins anew."""
-        if self.session.current is None:
-            return
-        array = self.session.annotations.current()
-        with self._quiet():
-            if self.annotation is None:
-                self.annotation = self._add_annotation(array)
-            else:
-                self.annotation.data = array
-            if fresh:
-                self._forget_history(self.annotation)
+        self._paper.show(fresh=fresh)
 
     def show_prediction(self) -> None:
         """Show the session's prediction and its uncertainty, or empty overlays when there is none."""
@@ -212,8 +215,7 @@ class ViewerLink:
 
     def _fit_overlays(self, shape: tuple[int, ...]) -> None:
         """Make the overlays the size of the new image before the view is fitted to all layers."""
-        if self.annotation is not None:
-            self.annotation.data = np.zeros(shape, np.uint8)
+        self._paper.fit(shape)
         if self.prediction is not None:
             self.prediction.data = np.zeros(shape, np.uint8)
         if self.uncertainty is not None:
@@ -221,23 +223,21 @@ class ViewerLink:
 
     # -------------------------------------------------------- other layers
 
-    def _add_annotation(self, array: npt.NDArray[np.uint8]) -> Labels:
-        classes = self.session.need_project().classes
-        layer: Labels = self._added(
-            self.viewer.add_labels(
-                array,
-                name=ANNOTATION,
-                opacity=0.7,
-                colormap=layer_looks.class_colormap(classes),
-                metadata=export_table(self.session.need_project()),
-            )
-        )
-        layer.brush_size = max(3, min(20, min(array.shape) // 40))
-        layer.selected_label = self.session.selected_class
-        layer.mode = "paint"
-        self._connect(layer.events.paint, self._on_paint)
-        self._connect(layer.events.set_data, self._on_paint)
-        self._connect(layer.events.selected_label, self._on_selected_label)
+    def _outline(self, on: bool) -> Shapes | None:
+        """The layer a region is drawn in while the tool for taking over is in use."""
+        with self._quiet():
+            if not on:
+                if self._drawing is not None:
+                    self._remove(self._drawing)
+                self._drawing = None
+                return None
+            look = {"edge_color": "#ffffff", "edge_width": max(0.5, min(self._shown_shape or (100,)) / 250)}
+            self._drawing = self._added(self.viewer.add_shapes(None, ndim=2, name=OUTLINE, **look))
+            self._activate_annotation()
+            return self._drawing
+
+    def _add_annotation(self, array: npt.NDArray[np.uint8], look: dict[str, Any]) -> Labels:
+        layer: Labels = self._added(self.viewer.add_labels(array, **look))
         self.viewer.layers.selection.active = layer
         return layer
 
@@ -282,69 +282,30 @@ class ViewerLink:
         if self.annotation is not None and self.annotation in self.viewer.layers:
             self.viewer.layers.selection.active = self.annotation
 
-    def _forget_history(self, layer: Labels) -> None:
-        """Empty the undo history: an undo must not replay strokes of another image.
-
-        napari empties it when a layer stops being editable; mode and label are put back.
-        """
-        mode, label = layer.mode, layer.selected_label
-        layer.editable = False
-        layer.editable = True
-        layer.mode, layer.selected_label = mode, label
-
     def _recolor(self) -> None:
         if self.session.project is None:
             return
         classes, table = self.session.project.classes, export_table(self.session.project)
         with self._quiet():
-            if self.annotation is not None:
-                self.annotation.colormap = layer_looks.class_colormap(classes)
-                self.annotation.metadata = table
+            self._paper.recolor()
             if self.prediction is not None:
                 self.prediction.colormap = layer_looks.class_colormap(classes, hide_first=True)
                 self.prediction.metadata = table
 
     # ------------------------------------------------------ from the viewer
 
-    def _on_paint(self, event: Any = None) -> None:
-        if not self._busy and self.annotation is not None and self.session.current is not None:
-            self.session.annotations.touched(np.asarray(self.annotation.data))
-
-    def _on_selected_label(self, event: Any = None) -> None:
-        if self._busy or self.annotation is None or self.session.project is None:
-            return
-        value = int(self.annotation.selected_label)
-        known = {0, *(label.value for label in self.session.project.classes)}
-        if value in known:
-            if value != self.session.selected_class:
-                self.session.select_class(value)
-            return
-        with self._quiet():
-            self.annotation.selected_label = self.session.selected_class
-        self.session.say("info", f"There is no class {value}. Add one in the Annotate stage.")
-
     def _select_class(self, value: int) -> None:
-        if self.annotation is None:
-            return
-        with self._quiet():
-            if value:
-                self.annotation.selected_label = value
-                if self.annotation.mode in ("erase", "pan_zoom"):
-                    self.annotation.mode = "paint"
-            else:
-                self.annotation.mode = "erase"
+        self._paper.select(value)
         self._activate_annotation()
 
     def _on_removed(self, event: Any) -> None:
         if self._busy:
             return
         layer = event.value  # compared by ==: what a plugin's viewer gives out are proxies
-        if layer == self.annotation:
-            self.session.annotations.flush()
-            self.annotation = None
-            if self.session.current is not None:
-                self.session.signals.item_changed.emit(self.session.current.name)
-        elif layer == self.prediction:
+        if self._paper.forget(layer):
+            self.take_over.put_down()
+            return
+        if layer == self.prediction:
             self.prediction = None
         elif layer == self.uncertainty:
             self.uncertainty = None
@@ -378,17 +339,20 @@ class ViewerLink:
             self.viewer.layers.remove(layer)
 
     def _remove_all(self) -> None:
+        self.take_over.put_down()
         with self._quiet():
             for layer in (self.annotation, self.prediction, self.uncertainty, self.region, *self.images):
                 if layer is not None:
                     self._remove(layer)
-        self.annotation = self.prediction = self.uncertainty = self.region = None
+        self._paper.layer = None
+        self.prediction = self.uncertainty = self.region = None
         self._images.clear()
         self._shown_shape = None
 
     def cleanup(self) -> None:
         """Undo every connection; the layers stay as they are."""
         self._slider.cleanup()
+        self.take_over.put_down()
         for signal, slot in reversed(self._connections):
             with suppress(ValueError, RuntimeError):  # the layer, or the viewer, is gone already
                 signal.disconnect(slot)
