@@ -34,7 +34,7 @@ def test_three_minutes_without_gain_are_told_and_strokes_give_new_hope() -> None
         found.measured(float(when), 0.48 + 0.004 * (when % 20 > 0))  # jitter below what anybody sees
     assert not found.stalled(250.0)
     assert found.stalled(400.0)
-    assert found.sentence(400.0) == "No gain for 4 minutes: stop, or annotate the suggested places."
+    assert found.sentence(400.0) == "No gain for 5 minutes: stop, or annotate the suggested places."
     found.annotated(400.0)
     assert not found.stalled(570.0)
     assert found.sentence(580.0).startswith("No gain for 3 minutes")
