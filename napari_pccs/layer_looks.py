@@ -42,14 +42,22 @@ def rgba(color: str) -> npt.NDArray[np.float32]:
     return np.array([*parts, 1.0], dtype=np.float32)
 
 
-def uncertainty_colormap() -> Colormap:
-    """From transparent (certain) to opaque (all classes equally likely) in one hue."""
+def tint_opacity(amount: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+    """How opaque the tint is where the uncertainty is ``amount``, any shape, in [0, 1]."""
+    return 0.7 * amount**2
+
+
+def uncertainty_colormap(threshold: float = 0.0) -> Colormap:
+    """From transparent (certain) to opaque (all classes equally likely) in one hue.
+
+    What is less uncertain than ``threshold`` is not tinted at all.
+    """
     from napari.utils.colormaps import Colormap
 
-    levels = np.linspace(0, 1, 33)
+    levels = np.linspace(0, 1, 101)  # hundredths, as the slider has them
     colors = np.empty((levels.size, 4))
     colors[:, :3] = UNCERTAINTY_TINT
-    colors[:, 3] = 0.7 * levels**2
+    colors[:, 3] = np.where(levels < threshold - 1e-6, 0.0, tint_opacity(levels))
     return Colormap(colors, name="pccs uncertainty", display_name="PCCS uncertainty", controls=levels)
 
 

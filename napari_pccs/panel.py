@@ -23,10 +23,11 @@ from qtpy.QtWidgets import (
 from napari_pccs import keys as keyboard
 from napari_pccs import ui
 from napari_pccs.actions import Actions
-from napari_pccs.classes import ClassEditor
+from napari_pccs.classes import ClassEditor, shown
 from napari_pccs.desk import Desk
 from napari_pccs.footer import Footer
 from napari_pccs.items_view import ItemsView
+from napari_pccs.look_bar import LookBar
 from napari_pccs.panels.annotate import AnnotateStage
 from napari_pccs.panels.export import ExportStage
 from napari_pccs.panels.images import ImagesStage
@@ -35,7 +36,7 @@ from napari_pccs.panels.suggest import SuggestStage
 from napari_pccs.panels.train import TrainStage
 from napari_pccs.qt_bridge import QtBridge
 from napari_pccs.session import Session
-from napari_pccs.viewer_link import PREDICTION, UNCERTAINTY, ViewerLink
+from napari_pccs.viewer_link import ANNOTATION, PREDICTION, UNCERTAINTY, ViewerLink
 
 if TYPE_CHECKING:
     import napari
@@ -100,11 +101,12 @@ class PccsPanel(QWidget):
         self.suggest = SuggestStage(self.desk)
         self.segment = SegmentStage(self.desk)
         self.export = ExportStage(self.desk)
+        self.look = LookBar(self.desk)
         self.footer = Footer(self.desk)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(self._stages())
-        splitter.addWidget(self.items)
+        splitter.addWidget(ui.column(self.look, self.items))
         splitter.setStretchFactor(0, 3)
         splitter.setStretchFactor(1, 2)
         splitter.setSizes([440, 240])
@@ -202,22 +204,26 @@ class PccsPanel(QWidget):
             keyboard.PREVIOUS: step(-1),
             keyboard.PREDICTION: lambda: self._toggle(PREDICTION),
             keyboard.UNCERTAINTY: lambda: self._toggle(UNCERTAINTY),
+            keyboard.PAINT: lambda: self._toggle(ANNOTATION),
+            keyboard.TAKE_OVER: lambda: self._guarded(self.link.take_over.toggle),
             keyboard.ACCEPT: lambda: self._guarded(self.session.annotations.toggle_accepted),
-            keyboard.COMPLETE: lambda: self._guarded(self._toggle_complete),
+            keyboard.COMPLETE: lambda: self._guarded(self.annotate.toggle_complete),
             keyboard.REVIEW: lambda: self.segment.go_to_review(),
             keyboard.SUGGESTION: self._key_suggestion,
         }
 
     def _key_class(self, digit: int) -> None:
-        self.session.select_class(digit)
+        """Digits number the rows of the class table; 0 is the eraser."""
+        if digit == 0 or self.session.project is None:
+            self.session.select_class(0)
+            return
+        classes = shown(self.session.project)
+        if digit <= len(classes):
+            self.session.select_class(classes[digit - 1].value)
 
     def _toggle(self, overlay: str) -> None:
         self.link.toggle(overlay)
-        self.annotate.refresh()
-
-    def _toggle_complete(self) -> None:
-        project, item = self.session.need_project(), self.session.need_item()
-        self.session.annotations.set_complete(not project.is_complete(item))
+        self.look.refresh()
 
     def _key_suggestion(self) -> None:
         self.show_stage("suggest")

@@ -34,6 +34,8 @@ __all__ = ["ANNOTATION", "PREDICTION", "REGION", "UNCERTAINTY", "ViewerLink"]
 PREDICTION = "Prediction"
 UNCERTAINTY = "Uncertainty"
 REGION = "Suggested region"
+TINY = 90
+"""Pixels of the screen: a place that is looked at is shown at least this large."""
 
 
 class ViewerLink:
@@ -58,6 +60,7 @@ class ViewerLink:
         self.viewer = viewer
         self.session = session
         self.map_name = "uncertainty"
+        self.threshold = 0.0
         self.prediction: Labels | None = None
         self.uncertainty: Image | None = None
         self._images = ImageLayers(self._add_image, self._remove, session.read_plane)
@@ -67,7 +70,7 @@ class ViewerLink:
         self._on_layer = on_layer
         self._busy = False
         self._shown_shape: tuple[int, ...] | None = None
-        self._visible = {PREDICTION: True, UNCERTAINTY: True}
+        self._visible = {ANNOTATION: True, PREDICTION: True, UNCERTAINTY: True}
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
         self._paper = AnnotationLayer(
             session, self._add_annotation, self._connect, self._quiet, lambda: self._busy
@@ -142,6 +145,19 @@ class ViewerLink:
         self.map_name = name
         self.show_prediction()
 
+    def show_above(self, threshold: float) -> None:
+        """Tint only what is at least as uncertain as ``threshold``, in [0, 1]."""
+        self.threshold = threshold
+        if self.uncertainty is not None:
+            self.uncertainty.colormap = layer_looks.uncertainty_colormap(threshold)
+
+    def go_to_region(self, region: tuple[int, int, int, int]) -> None:
+        """Move the view to a region of the current item, and nearer only when it would be tiny."""
+        row0, col0, row1, col1 = region
+        camera = self.viewer.scene.camera
+        camera.center = (0.0, (row0 + row1 - 1) / 2, (col0 + col1 - 1) / 2)
+        camera.zoom = max(camera.zoom, TINY / max(1, row1 - row0, col1 - col0))
+
     def show_region(self, region: tuple[int, int, int, int] | None) -> None:
         """Frame a region of the current item, or take the frame away."""
         with self._quiet():
@@ -168,7 +184,7 @@ class ViewerLink:
     # ------------------------------------------------------------ overlays
 
     def toggle(self, which: str) -> bool:
-        """Show or hide the :data:`PREDICTION` or :data:`UNCERTAINTY` overlay; whether it shows now."""
+        """Show or hide one of the layers named above; whether it shows now."""
         visible = not self.is_visible(which)
         self.set_visible(which, visible)
         return visible
@@ -186,6 +202,8 @@ class ViewerLink:
         return bool(layer.visible) if layer is not None else self._visible[which]
 
     def _overlay(self, which: str) -> Layer | None:
+        if which == ANNOTATION:
+            return self.annotation
         return self.prediction if which == PREDICTION else self.uncertainty
 
     # -------------------------------------------------------------- images
@@ -237,6 +255,7 @@ class ViewerLink:
             return self._drawing
 
     def _add_annotation(self, array: npt.NDArray[np.uint8], look: dict[str, Any]) -> Labels:
+        look["visible"] = self._visible[ANNOTATION]
         layer: Labels = self._added(self.viewer.add_labels(array, **look))
         self.viewer.layers.selection.active = layer
         return layer
@@ -262,7 +281,7 @@ class ViewerLink:
             self.viewer.add_image(
                 amount,
                 name=UNCERTAINTY,
-                colormap=layer_looks.uncertainty_colormap(),
+                colormap=layer_looks.uncertainty_colormap(self.threshold),
                 contrast_limits=(0.0, 1.0),
                 blending="translucent_no_depth",
                 visible=self._visible[UNCERTAINTY],

@@ -110,7 +110,7 @@ def test_keys_choose_classes_and_move(full: PccsPanel) -> None:
     assert full.session.need_item().name == "a"
     press(full, keys.PREDICTION)
     assert not full.link.is_visible(PREDICTION)
-    assert not full.annotate.prediction.isChecked()
+    assert not full.look.prediction.isChecked()
     press(full, keys.COMPLETE)
     assert full.session.need_project().is_complete("a")
 
@@ -162,7 +162,7 @@ def test_the_table_shows_facts_and_follows(full: PccsPanel, qtbot: Any) -> None:
 
 
 def test_class_table_renames_and_refuses(full: PccsPanel) -> None:
-    table = full.annotate.table
+    table = full.annotate.classes.table
     table.item(2, 1).setText("kernel")
     assert full.session.need_project().classes[2].name == "kernel"
     table.item(1, 1).setText("kernel")
@@ -175,16 +175,17 @@ def test_deleting_a_class_says_what_happens_first(full: PccsPanel, monkeypatch: 
     full.viewer.layers[ANNOTATION].fill((1, 1), 3)
     asked: list[str] = []
 
-    def answer(parent: Any, question: str, choices: Any, **rest: Any) -> int | None:
-        asked.append(question)
+    def answer(parent: Any, consequences: str, others: Any) -> int | None:
+        asked.append(consequences)
+        assert [label.name for label in others] == ["background", "cell"]
         return None if len(asked) == 1 else 1
 
-    monkeypatch.setattr(dialogs, "ask_choice", answer)
-    full.annotate.table.setCurrentCell(2, 1)
-    full.annotate.delete.click()
+    monkeypatch.setattr(dialogs, "ask_delete_class", answer)
+    full.annotate.classes.table.setCurrentCell(2, 1)
+    full.annotate.classes.delete.click()
     assert "painted in a (3,072 pixels)" in asked[0]
     assert len(full.session.need_project().classes) == 3, "Cancel changes nothing"
-    full.annotate.delete.click()
+    full.annotate.classes.delete.click()
     assert len(full.session.need_project().classes) == 2
     assert (full.viewer.layers[ANNOTATION].data == 1).all(), "the canvas shows what is on disk"
 
