@@ -1,4 +1,4 @@
-"""Adding, renaming, recolouring and deleting classes of the open project."""
+"""Adding, renaming, recolouring, ordering and deleting classes of the open project."""
 
 from __future__ import annotations
 
@@ -10,6 +10,19 @@ from napari_pccs.session import Session
 from pccs.errors import ProjectError
 from pccs.events import Reload
 from pccs.labels import DEFAULT_COLORS, MAX_CLASSES, LabelClass, make_class
+from pccs.project import Project
+
+ORDER = "class_order"
+"""Setting of the project: class values in the order they are shown, and numbered by keys.
+
+The order of ``project.classes`` is that of the network's outputs: a change there begins a new run.
+"""
+
+
+def shown(project: Project) -> list[LabelClass]:
+    """The classes in the order the user put them; those nobody has moved keep their place behind."""
+    place = {value: position for position, value in enumerate(project.settings.get(ORDER, []))}
+    return sorted(project.classes, key=lambda label: place.get(label.value, len(place)))
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,15 @@ class ClassEditor:
         """Give a class another colour, ``"#rrggbb"``."""
         self._replace(value, color=color)
 
+    def move(self, value: int, by: int) -> None:
+        """Move a class up (``by=-1``) or down in the list; its key moves along, its labels stay."""
+        session, project = self._session, self._session.need_project()
+        values = [label.value for label in shown(project)]
+        here = values.index(value)
+        values.insert(max(0, min(len(values) - 1, here + by)), values.pop(here))
+        project.set_setting(ORDER, values)
+        session.signals.classes_changed.emit()
+
     def usage(self, value: int) -> Usage:
         """Where class ``value`` is painted; reads the annotations that exist."""
         session = self._session
@@ -76,6 +98,12 @@ class ClassEditor:
                 names.append(name)
                 pixels += count
         return Usage(tuple(names), pixels)
+
+    def retraining(self) -> str:
+        """What a change of the set of classes costs, as a sentence; empty while nothing is learned."""
+        if self._session.need_project().current_run() is None:
+            return ""
+        return "What was learned so far knows the old classes: the next training begins anew."
 
     def delete(self, value: int, into: int = 0) -> None:
         """Delete a class; its pixels become class ``into`` (0: not annotated).

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QWidget
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QColorDialog,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QMessageBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_pccs import ui
+from pccs.labels import DEFAULT_COLORS, LabelClass
 
 IMAGE_FILTER = "Images (*.png *.tif *.tiff *.jpg *.jpeg *.bmp *.nii *.nii.gz *.npy *.npz);;All files (*)"
 
@@ -59,7 +72,52 @@ def ask_choice(parent: QWidget, question: str, choices: Sequence[str], *, danger
     return next((i for i, one in enumerate(buttons) if one is clicked), None)
 
 
-def ask_text(parent: QWidget, title: str, question: str, value: str) -> str | None:
-    """A line of text, or ``None``."""
-    answer, accepted = QInputDialog.getText(parent, title, question, text=value)
-    return answer if accepted else None
+def ask_color(parent: QWidget, color: str) -> str | None:
+    """A colour ``"#rrggbb"``, or ``None``; the ones that colour-blind people tell apart are at hand."""
+    for position, offered in enumerate(DEFAULT_COLORS):
+        QColorDialog.setCustomColor(position, QColor(offered))
+    answer = QColorDialog.getColor(QColor(color), parent, "Colour of the class")
+    return str(answer.name()) if answer.isValid() else None
+
+
+class DeleteClass(QDialog):
+    """What happens to the labels of a class that is to be deleted.
+
+    Parameters
+    ----------
+    consequences
+        Sentences that say what would happen, before it does.
+    others
+        Classes that can take its pixels over; none when it is painted nowhere.
+    """
+
+    def __init__(self, parent: QWidget | None, consequences: str, others: Sequence[LabelClass]) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Delete a class")
+        self.into = QComboBox()
+        self.into.setAccessibleName("What its pixels become")
+        self.into.addItem("not annotated", 0)
+        for label in others:
+            self.into.addItem(ui.swatch(label.color), label.name, label.value)
+        box = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        delete = box.addButton("Delete the class", QDialogButtonBox.ButtonRole.AcceptRole)
+        delete.setAutoDefault(False)
+        box.button(QDialogButtonBox.StandardButton.Cancel).setDefault(True)
+        box.accepted.connect(self.accept)
+        box.rejected.connect(self.reject)
+        layout = QVBoxLayout(self)
+        layout.setSpacing(ui.SPACE)
+        layout.addWidget(ui.text(consequences))
+        if others:
+            layout.addWidget(ui.row(ui.text("Its pixels become"), self.into))
+        layout.addWidget(box)
+        self.setMinimumWidth(380)
+
+
+def ask_delete_class(parent: QWidget, consequences: str, others: Sequence[LabelClass]) -> int | None:
+    """The class its pixels are given to (0: not annotated), or ``None`` to keep the class."""
+    dialog = DeleteClass(parent, consequences, others)
+    accepted = dialog.exec() == QDialog.DialogCode.Accepted
+    into = int(dialog.into.currentData())
+    dialog.deleteLater()
+    return into if accepted else None

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 PREVIOUS, NEXT = "Shift-N", "N"
 REVIEW, ACCEPT, COMPLETE = "R", "A", "D"
-PREDICTION, UNCERTAINTY = "Q", "U"
+PREDICTION, UNCERTAINTY, PAINT = "Q", "U", "W"
+TAKE_OVER = "T"
 SUGGESTION = "S"
 HELP = "?"
 """A Qt shortcut of the panel: napari cannot bind this key."""
@@ -34,13 +35,15 @@ class Key:
 
 
 SHEET: tuple[Key, ...] = (
-    Key("", "1 – 9", "paint with class 1 to 9"),
+    Key("", "1 – 9", "paint with the class in row 1 to 9"),
     Key("", "0", "eraser: back to “not annotated”"),
     Key(NEXT, "N", "next image"),
     Key(PREVIOUS, "Shift N", "previous image"),
     Key(PREDICTION, "Q", "prediction on or off"),
     Key(UNCERTAINTY, "U", "uncertainty on or off"),
-    Key(ACCEPT, "A", "accept the prediction, with your corrections"),
+    Key(PAINT, "W", "your paint on or off"),
+    Key(TAKE_OVER, "T", "accept here: click an object, or draw round a region"),
+    Key(ACCEPT, "A", "accept the whole prediction, with your corrections"),
     Key(COMPLETE, "D", "done: everything unpainted is background"),
     Key(REVIEW, "R", "next predicted image to review"),
     Key(SUGGESTION, "S", "go to the next suggestion"),
@@ -50,7 +53,8 @@ SHEET: tuple[Key, ...] = (
 NAPARI_SHEET: tuple[tuple[str, str], ...] = (
     ("P · F · L · E", "brush, fill, pick a class, eraser"),
     ("[ · ]", "smaller or larger brush"),
-    ("Ctrl Z", "undo the last stroke"),
+    ("Ctrl Z · Ctrl Shift Z", "undo or redo a stroke, or what was accepted"),
+    ("← · →", "the slice before or after, in a stack"),
     ("Space", "hold to move the view"),
     ("V", "hide or show the selected layer"),
 )
