@@ -112,6 +112,19 @@ class StopSegment:
 
 
 @dataclass(frozen=True, config=_FROZEN)
+class KeepModel:
+    """Set the model that is shown now aside, so that it can be used later, whatever training does."""
+
+
+@dataclass(frozen=True, config=_FROZEN)
+class DiscardModel:
+    """Delete the model set aside at ``step`` of ``run``, or (``None``) the whole run."""
+
+    run: str
+    step: int | None = None
+
+
+@dataclass(frozen=True, config=_FROZEN)
 class Shutdown:
     """Save, release the device, end the process."""
 
@@ -129,6 +142,8 @@ Command: TypeAlias = (
     | Suggest
     | Segment
     | StopSegment
+    | KeepModel
+    | DiscardModel
     | Shutdown
 )
 
@@ -260,6 +275,11 @@ class Finished:
 
 
 @dataclass(frozen=True, config=_FROZEN)
+class ModelsChanged:
+    """Models were set aside or deleted: what :meth:`pccs.project.Project.models` lists is different."""
+
+
+@dataclass(frozen=True, config=_FROZEN)
 class Noticed:
     """Something the user should know, in one sentence; work goes on."""
 
@@ -268,7 +288,16 @@ class Noticed:
 
 
 Event: TypeAlias = (
-    Ready | StateChanged | Stepped | Validated | Snapshot | Suggested | Progressed | Finished | Noticed
+    Ready
+    | StateChanged
+    | Stepped
+    | Validated
+    | Snapshot
+    | Suggested
+    | Progressed
+    | Finished
+    | ModelsChanged
+    | Noticed
 )
 
 

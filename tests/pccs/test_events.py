@@ -26,6 +26,8 @@ COMMANDS: list[ev.Command] = [
     ev.Segment(),
     ev.Segment(("a", "b")),
     ev.StopSegment(),
+    ev.KeepModel(),
+    ev.DiscardModel("0001-pccs", 20),
     ev.Shutdown(),
 ]
 EVENTS: list[ev.Event] = [
@@ -40,6 +42,7 @@ EVENTS: list[ev.Event] = [
     ),
     ev.Progressed("segment", 1, 3, "a"),
     ev.Finished("train", "kept", "done", "r", 5),
+    ev.ModelsChanged(),
     ev.Noticed("warning", "look"),
 ]
 

@@ -82,13 +82,16 @@ class Predictor:
 
     @classmethod
     def load(cls, project: Project, run: Run | None = None, *, device: str = "auto") -> Predictor:
-        """The newest model of ``project``, or that of ``run``.
+        """The model of ``project`` that is in use, or the newest of ``run``.
 
         Raises
         ------
         ModelError
             If nothing is trained yet, or the checkpoint is damaged.
         """
+        earlier = project.current_model() if run is None else None
+        if earlier is not None:
+            return cls.from_model(earlier, device=device)
         run = run or project.current_run()
         if run is None:
             raise ModelError("nothing is trained yet", path=project.path, remedy="Run 'pccs train' first")

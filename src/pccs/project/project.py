@@ -23,11 +23,12 @@ from pydantic import BaseModel
 from pccs import images
 from pccs.errors import PccsError
 from pccs.labels import Raster
-from pccs.project import mask_import, runs
+from pccs.project import mask_import, models, runs
 from pccs.project.facts import ItemFacts, state_of
 from pccs.project.folder import OnError, ProjectFolder
 from pccs.project.items import Item
 from pccs.project.lock import Lock
+from pccs.project.models import ModelRef
 from pccs.project.predictions import SnapshotRef
 from pccs.project.runs import Run
 from pccs.project.selection import spread
@@ -209,8 +210,16 @@ class Project(ProjectFolder):
         return runs.list_runs(self.path / "runs")
 
     def current_run(self) -> Run | None:
-        """The newest run that can predict and be resumed."""
-        return next((run for run in reversed(self.runs()) if run.has_checkpoint), None)
+        """The run in use: the newest that can predict and be resumed, unless an older one was chosen."""
+        return models.chosen(self.runs(), self._state.settings.get(models.CHOSEN))[0]
+
+    def current_model(self) -> Path | None:
+        """The folder of the earlier model that was chosen; ``None`` is the newest of the run in use."""
+        return models.chosen(self.runs(), self._state.settings.get(models.CHOSEN))[1]
+
+    def models(self) -> list[ModelRef]:
+        """Every model that can be used, oldest first."""
+        return models.list_models(self.runs())
 
     def new_run(self, settings: BaseModel | Mapping[str, Any]) -> Run:
         """Begin a run; its folder is named by number and preset."""

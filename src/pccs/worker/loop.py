@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from queue import Empty
 
 from pccs import events as ev
-from pccs.errors import ModelError, PccsError
+from pccs.errors import ModelError, PccsError, ProjectError
 from pccs.predict import Predictor
 from pccs.project import Project
 from pccs.suggest import suggest
 from pccs.worker import log
 from pccs.worker.begin import Wish, begin
+from pccs.worker.keeping import discard_model, keep_model
 from pccs.worker.pipe import Inbox
 from pccs.worker.recovery import is_out_of_memory, release_memory
 from pccs.worker.segmenting import SegmentTask
@@ -119,6 +120,10 @@ class Worker:
                 self._begin_segment(items)
             case ev.StopSegment():
                 self._stop_segment()
+            case ev.KeepModel():
+                self._keep_model()
+            case ev.DiscardModel(run, at):
+                self._discard_model(run, at)
 
     def _train(self, command: ev.Train) -> None:
         if self._session is not None:
@@ -188,6 +193,24 @@ class Worker:
                 self._pending.append(self.inbox.get_nowait())
         if any(c is None or isinstance(c, _URGENT) for c in self._pending):
             raise _OvertakenError
+
+    # ---------------------------------------------------------------- models
+
+    def _keep_model(self) -> None:
+        predictor = self._session.trainer.predictor() if self._session else self._model()
+        self._models_changed(keep_model(self.project, predictor))
+
+    def _discard_model(self, run: str, step: int | None) -> None:
+        session = self._session
+        if session is not None and session.trainer.run.name == run and step is None:
+            raise ProjectError(f"run {run} is being trained", remedy="Stop training first")
+        said = discard_model(self.project, run, step)
+        self._predictor = None
+        self._models_changed(said)
+
+    def _models_changed(self, said: str) -> None:
+        self.emit(ev.ModelsChanged())
+        self.emit(ev.Noticed("info", said))
 
     # ----------------------------------------------------------------- work
 
@@ -285,6 +308,8 @@ class Worker:
         saved = session.save()
         if saved:
             trainer.run.set_status("kept")
+            with contextlib.suppress(OSError):  # the checkpoint is there; this is a copy for later
+                keep_model(self.project, trainer.predictor())
         message = (
             f"Run {trainer.run.name} is kept at step {trainer.step_count}."
             if saved
