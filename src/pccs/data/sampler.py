@@ -91,6 +91,11 @@ class Sampler:
         self._scribbled = self._annotated - known
         self.unlabelled = [i.name for i in project.items if i.name not in known]
 
+    @property
+    def any_complete(self) -> bool:
+        """Whether an item that training may use is annotated completely."""
+        return len(self._scribbled) < len(self._annotated)
+
     def withhold(self, names: Iterable[str]) -> None:
         """Items whose annotation must not be used now: they count as not annotated."""
         self._withheld = set(names)

@@ -46,6 +46,27 @@ class Gate:
             return 0.0
         return ramp(step - self.opened_at, method.ramp_steps) * self._trust()
 
+    def shares(self, step: int, *, pasting: bool) -> tuple[float, float]:
+        """How loud the unlabelled stream is at ``step``, and how far the teacher is believed in it.
+
+        Parameters
+        ----------
+        pasting
+            Whether annotated pixels are pasted into the stream. They are true whatever the teacher is
+            worth, so they count from ``gate_step`` on; only what the teacher says waits for its quality.
+
+        Returns
+        -------
+        weight, trust
+            Both in [0, 1]; their product is :meth:`weight`.
+        """
+        believed = self.weight(step)
+        method = self.settings
+        if not pasting or method.gate != "quality":
+            return believed, 1.0
+        loud = ramp(step - method.gate_step, method.ramp_steps) if step >= method.gate_step else 0.0
+        return loud, believed / loud if loud else 0.0
+
     def sentence(self, step: int, *, any_unlabelled: bool) -> str:
         """The state in plain words."""
         if not self.settings.uses_unlabelled:

@@ -1,9 +1,11 @@
 """The objective: the sum of the terms of PCCS, each of which a setting can switch off.
 
 ``L = l_sup + λ_bg l_bg
-+ w(t) · (λ_pseudo l_pseudo + λ_c l_c + λ_proto l_proto + λ_ent H + λ_pc l_pc + λ_aux l_aux)``
++ v(t) · λ_pseudo l_pseudo + w(t) · (λ_c l_c + λ_proto l_proto + λ_ent H + λ_pc l_pc + λ_aux l_aux)``
 
-where ``w(t)`` in [0, 1] is the gate's (``train/gate.py``). A term with weight 0 is not computed.
+where ``w(t)`` in [0, 1] is the gate's (``train/gate.py``) and ``v(t)`` the loudness of the unlabelled
+stream; ``w(t) / v(t)``, the trust in the teacher, weighs its labels in ``l_pseudo``, where pasted
+annotated pixels keep their full weight. A term with weight 0 is not computed.
 """
 
 from __future__ import annotations
@@ -54,6 +56,7 @@ def unlabelled_terms(
     memory: PrototypeMemory,
     method: MethodSettings,
     threshold: float,
+    trust: float = 1.0,
 ) -> dict[str, tuple[float, Tensor]]:
     """Weight and value of every active term that looks at unannotated pixels.
 
@@ -67,11 +70,15 @@ def unlabelled_terms(
         The mixed crops among them.
     threshold
         ``τ(t)``: uncertainty above which a pixel does not count as confident.
+    trust
+        How far the teacher is believed, in [0, 1]; at 0 nothing but pasted annotation remains.
     """
     mixed = View(*(getattr(view, f)[fresh] for f in view.__dataclass_fields__))
     terms: dict[str, tuple[float, Tensor]] = {}
     if method.pseudo:
-        terms["pseudo"] = (method.pseudo, _pseudo(logits[fresh], mixed, method))
+        terms["pseudo"] = (method.pseudo, _pseudo(logits[fresh], mixed, method, trust))
+    if not trust:
+        return terms
     if method.consistency or method.entropy:
         student = logits[fresh].float().softmax(1)
         unknown = (~mixed.annotated).float()
@@ -82,7 +89,8 @@ def unlabelled_terms(
             terms["entropy"] = (method.entropy, mean_entropy(student, unknown.bool()))
     if z is not None:
         terms |= _feature_terms(logits, z, view, fresh, memory, method, threshold)
-    return terms
+    believed = {name: (factor * trust, value) for name, (factor, value) in terms.items() if name != "pseudo"}
+    return terms | believed
 
 
 def unpainted_term(logits: Tensor, view: View, method: MethodSettings) -> dict[str, tuple[float, Tensor]]:
@@ -92,15 +100,18 @@ def unpainted_term(logits: Tensor, view: View, method: MethodSettings) -> dict[s
     return {"background": (method.background, background_prior(logits, view.unpainted))}
 
 
-def _pseudo(logits: Tensor, mixed: View, method: MethodSettings) -> Tensor:
+def _pseudo(logits: Tensor, mixed: View, method: MethodSettings, trust: float) -> Tensor:
     weight = None
+    if 0.0 < trust < 1.0:
+        weight = torch.where(mixed.annotated, 1.0, trust)
     if method.pseudo_confidence:
         sure = mixed.probabilities.amax(1) > method.pseudo_confidence
-        weight = (sure | mixed.annotated).float()
+        told = (sure | mixed.annotated).float()
+        weight = told if weight is None else weight * told
     if method.pseudo_certainty:
         # the uncertainty of an annotated pixel is 0
-        trust = (1.0 - mixed.uncertainty).pow(method.pseudo_certainty)
-        weight = trust if weight is None else weight * trust
+        certain = (1.0 - mixed.uncertainty).pow(method.pseudo_certainty)
+        weight = certain if weight is None else weight * certain
     return masked_cross_entropy(logits, mixed.targets, pixel_weight=weight) + masked_dice(
         logits, mixed.targets, pixel_weight=weight
     )

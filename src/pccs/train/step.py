@@ -40,7 +40,14 @@ class Learner:
     numerics: Numerics = PLAIN
 
     def step(
-        self, batch: Batch, *, number: int, weight: float, progress: float, measure: bool = False
+        self,
+        batch: Batch,
+        *,
+        number: int,
+        weight: float,
+        progress: float,
+        trust: float = 1.0,
+        measure: bool = False,
     ) -> dict[str, Tensor]:
         """One optimiser step.
 
@@ -51,7 +58,10 @@ class Learner:
         number
             Steps done before this one.
         weight
-            ``w(t)`` of the unlabelled terms.
+            How loud the unlabelled stream is, in [0, 1].
+        trust
+            How far the teacher is believed in it, in [0, 1]: at 0 only the annotated pixels that were
+            pasted into it count. ``w(t)`` of the objective is ``weight * trust``.
         progress
             In [0, 1], drives the confidence threshold ``τ``.
         measure
@@ -64,7 +74,7 @@ class Learner:
         """
         batch = batch.to(self.device, self.numerics.memory_format)
         use_unlabelled = weight > 0 and len(batch.unlabelled) > 0
-        terms, extras = self._losses(batch, weight if use_unlabelled else 0.0, progress)
+        terms, extras = self._losses(batch, weight if use_unlabelled else 0.0, trust, progress)
         if measure:
             extras |= gradient_sizes(terms.weighted, self.student.shared)
         self.optimiser.zero_grad(set_to_none=True)
@@ -76,7 +86,9 @@ class Learner:
         self.teacher.update(self.student, number, self.settings.method.teacher_momentum)
         return {"loss": terms.total.detach(), "gradient": norm.detach(), **terms.parts, **extras}
 
-    def _losses(self, batch: Batch, weight: float, progress: float) -> tuple[Terms, dict[str, Tensor]]:
+    def _losses(
+        self, batch: Batch, weight: float, trust: float, progress: float
+    ) -> tuple[Terms, dict[str, Tensor]]:
         labelled = len(batch.labelled)
         view = annotated_view(
             photometric(batch.labelled, self.rng, self.generator),
@@ -90,16 +102,20 @@ class Learner:
             unpainted = unpainted_term(logits, base, self.settings.method)
             return add_up(supervised_term(logits, base), {}, 0.0, unpainted), {}
         threshold = confidence_threshold(progress)
-        taught = self._teach(batch, threshold)
+        taught = self._teach(batch, threshold) if trust else self._untaught(batch)
         strong = with_images(taught, photometric(taught.images, self.rng, self.generator))
         everything = join(base, mix_streams(view, strong, self.settings.method, self.rng))
-        logits, z = self._look(self.student, everything.images, embed=self._uses_features())
+        logits, z = self._look(self.student, everything.images, embed=trust > 0 and self._uses_features())
         terms = unlabelled_terms(
-            logits, z, everything, slice(labelled, None), self.memory, self.settings.method, threshold
+            logits, z, everything, slice(labelled, None), self.memory, self.settings.method, threshold, trust
         )
         extras = {"confident": (taught.uncertainty <= threshold).float().mean()}
         unpainted = unpainted_term(logits[:labelled], base, self.settings.method)
         return add_up(supervised_term(logits[:labelled], base), terms, weight, unpainted), extras
+
+    def _untaught(self, batch: Batch) -> View:
+        """The unlabelled crops with no more than what people painted on them."""
+        return annotated_view(batch.unlabelled, batch.strokes, self.classes)
 
     @torch.no_grad()
     def _teach(self, batch: Batch, threshold: float) -> View:

@@ -134,21 +134,31 @@ class Trainer:
         """
         began = time.perf_counter()
         self.judge.admit(self.step_count)
-        weight = self.gate.weight(self.step_count)
+        weight, trust = self.gate.shares(self.step_count, pasting=self._pastes())
         batch = self.sampler.draw(unlabelled=weight > 0)
         opened = self.gate.opened_at if self.gate.opened_at is not None else self.step_count
         progress = min(1.0, (self.step_count - opened) / (10 * self.settings.method.ramp_steps))
         measure = (self.step_count + 1) % _MEASURE_EVERY == 0
         figures = self.learner.step(
-            batch, number=self.step_count, weight=weight, progress=progress, measure=measure
+            batch,
+            number=self.step_count,
+            weight=weight,
+            trust=trust,
+            progress=progress,
+            measure=measure,
         )
         self.step_count += 1
         if self.step_count % self.settings.validate_every == 0:
             self.validate()
         self.judge.admit(self.step_count)
-        report = self._read(figures, weight) if self.step_count % _REPORT_EVERY == 0 else None
+        report = self._read(figures, weight * trust) if self.step_count % _REPORT_EVERY == 0 else None
         self.seconds += time.perf_counter() - began
         return report
+
+    def _pastes(self) -> bool:
+        """Whether annotated crops, and not strokes alone, are pasted into unlabelled ones."""
+        method = self.settings.method
+        return method.mixing == "copy-paste" and method.pseudo > 0 and self.sampler.any_complete
 
     def _read(self, figures: dict[str, Tensor], weight: float) -> dict[str, float]:
         read = {name: float(value) for name, value in figures.items()}
