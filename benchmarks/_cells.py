@@ -13,7 +13,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -56,6 +56,11 @@ class Cell:
     unlabelled: int = 0
     """Unlabelled images drawn by the seed; 0: all other training images."""
     device: str = "cpu"
+
+    @property
+    def key(self) -> str:
+        """What it is known by in a store."""
+        return identity(self)
 
     @property
     def settings(self) -> TrainSettings:
@@ -106,14 +111,14 @@ def identity(cell: Cell) -> str:
     return hashlib.blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
-def engine_digest() -> str:
+def engine_digest(engine: Sequence[str] = ENGINE, harness: Sequence[str] = HARNESS) -> str:
     """A digest of the sources that decide a result: cells with another one were run by another program."""
     import pccs
 
     root, here = Path(pccs.__file__).parent, Path(__file__).parent
-    files = [f for part in ENGINE for f in ([root / part] if "." in part else root.glob(f"{part}/**/*.py"))]
+    files = [f for part in engine for f in ([root / part] if "." in part else root.glob(f"{part}/**/*.py"))]
     digest = hashlib.blake2b(digest_size=4)
-    for file in sorted([*files, *(here / name for name in HARNESS)]):
+    for file in sorted([*files, *(here / name for name in harness)]):
         digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
 

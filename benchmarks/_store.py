@@ -5,20 +5,37 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from filelock import FileLock
 
-from benchmarks._cells import Cell, engine_digest, identity
+from benchmarks._cells import engine_digest
 from benchmarks._harness import commit, cpu_name
 
 RESULTS = Path(__file__).resolve().parent / "results" / "accuracy.jsonl"
 
 Record = dict[str, Any]
 """A line of the store: ``key``, the cell, its settings, what was measured, and on what."""
+
+
+class Storable(Protocol):
+    """A cell as a store knows it: a frozen dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def key(self) -> str:
+        """A digest of all that decides its result apart from the program."""
+
+    @property
+    def settings(self) -> Any:
+        """The settings of its training."""
+
+
+AnyCell = TypeVar("AnyCell", bound=Storable)
 
 
 class Store:
@@ -30,15 +47,19 @@ class Store:
         The file; it need not exist.
     current
         Whether only cells count that were run by the program as it is now.
+    engine
+        Digest of the program that runs them.
     """
 
-    def __init__(self, path: Path, *, current: bool = False) -> None:
-        self.path, self.current = path, current
+    def __init__(
+        self, path: Path, *, current: bool = False, engine: Callable[[], str] = engine_digest
+    ) -> None:
+        self.path, self.current, self._engine = path, current, engine
 
     def records(self) -> dict[str, Record]:
         """The newest record of every cell by key; a line torn by a crash is left out."""
         found: dict[str, Record] = {}
-        engine = engine_digest() if self.current else None
+        engine = self._engine() if self.current else None
         for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []:
             try:
                 record = json.loads(line)
@@ -49,21 +70,21 @@ class Store:
                 found[key] = record
         return found
 
-    def missing(self, cells: Iterable[Cell]) -> list[Cell]:
+    def missing(self, cells: Iterable[AnyCell]) -> list[AnyCell]:
         """Those of ``cells`` that are not there with the same settings, each once."""
         known = self.records()
-        wanted = {identity(cell): cell for cell in cells}
+        wanted = {cell.key: cell for cell in cells}
         return [cell for key, cell in wanted.items() if key not in known]
 
-    def of(self, cells: Iterable[Cell]) -> dict[Cell, Record]:
+    def of(self, cells: Iterable[AnyCell]) -> dict[AnyCell, Record]:
         """The records of ``cells`` that are there."""
         known = self.records()
-        keys = {cell: identity(cell) for cell in cells}
+        keys = {cell: cell.key for cell in cells}
         return {cell: known[key] for cell, key in keys.items() if key in known}
 
-    def append(self, cell: Cell, figures: dict[str, Any]) -> Record:
+    def append(self, cell: Storable, figures: dict[str, Any]) -> Record:
         """Add a finished cell: one write, flushed to the disk before the lock is given back."""
-        record = {**_described(cell), **figures, **_circumstances()}
+        record = {**_described(cell), **figures, **_circumstances(), "engine": self._engine()}
         line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_suffix(".lock")), self.path.open("a+b") as file:
@@ -76,10 +97,10 @@ class Store:
         return record
 
 
-def _described(cell: Cell) -> Record:
+def _described(cell: Storable) -> Record:
     settings = cell.settings.model_dump(mode="json", exclude={"preset"})
     facts = {k: v for k, v in asdict(cell).items() if k != "data"}
-    return {"key": identity(cell), **facts, "settings": settings}
+    return {"key": cell.key, **facts, "settings": settings}
 
 
 def _circumstances() -> Record:
@@ -87,7 +108,6 @@ def _circumstances() -> Record:
 
     return {
         "commit": commit(),
-        "engine": engine_digest(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "cpu_name": cpu_name(),
         "torch": str(torch.__version__),
