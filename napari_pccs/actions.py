@@ -37,11 +37,11 @@ class Actions:
         painted = session.annotations.painted_classes()
         names = {label.value: label.name for label in session.project.classes}
         if not painted:
-            return "Paint a few strokes of two classes first."
+            return "Paint at least one stroke of two classes."
         if len(painted) == 1:
             (only,) = painted
             return (
-                f"So far only “{names.get(only, only)}” is painted. Paint a few strokes of another "
+                f"So far only “{names.get(only, only)}” is painted. Paint at least one stroke of another "
                 "class too, or mark the image as complete."
             )
         return ""
@@ -52,6 +52,7 @@ class Actions:
         if missing:
             raise TrainingError(missing.rstrip("."))
         session = self.session
+        session.models.train_newest()
         self._last_train = Train(preset=preset, fresh=fresh)
         session.training.ask()
         session.signals.training_changed.emit()

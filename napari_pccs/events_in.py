@@ -9,6 +9,7 @@ from napari_pccs.worker_room import Ended
 from pccs.events import (
     Event,
     Finished,
+    ModelsChanged,
     Noticed,
     Progressed,
     Ready,
@@ -66,6 +67,8 @@ class EventSink:
                 signals.progressed.emit(event)
             case Finished():
                 self._finished(event)
+            case ModelsChanged():
+                self._models_changed()
             case Noticed():
                 self._noticed(event)
             case Ended():
@@ -89,6 +92,14 @@ class EventSink:
             session.show_snapshot(event.path, step=event.step, run=event.run, rev=event.rev)
         session.signals.item_changed.emit(event.item)
 
+    def _models_changed(self) -> None:
+        session = self._session
+        if not session.training.active:
+            session.reload_training()
+            session.reread_prediction()
+            session.predict_soon()
+        session.signals.models_changed.emit()
+
     def _finished(self, event: Finished) -> None:
         session = self._session
         if event.task == "train":
@@ -97,6 +108,7 @@ class EventSink:
                 session.reload_training()
                 session.reread_prediction()
             session.signals.training_changed.emit()
+            session.signals.models_changed.emit()
         else:
             session.segmenting = False
         if event.message:

@@ -5,16 +5,19 @@ pyqtgraph takes most of a second to import, so it is imported when the plot is f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_pccs.hover import Hover, Line
 from napari_pccs.training import Curve
 
 LOSS, VALIDATION, CORRECTIVE = "#e69f00", "#56b4e9", "#009e73"
+OTHERS = "#8f8f8f"
+"""Colour of the Dice of other runs: grey, and dashed."""
 HEIGHT = 150
 
 
@@ -32,6 +35,8 @@ class Plot(QWidget):
         self._on_item = on_item
         self._names: list[str] = []
         self._training = (Curve(), Curve())
+        self._others: dict[str, Curve] = {}
+        self._other_items: list[Any] = []
         self._corrected: list[float] = []
         self._colors = ("#262930", "#f0f1f2")
         self._loss: Any = None
@@ -50,6 +55,11 @@ class Plot(QWidget):
         self._training = (loss, validation)
         self._draw()
 
+    def show_others(self, others: Mapping[str, Curve]) -> None:
+        """Draw the validation Dice of other runs, by name, to compare with."""
+        self._others = dict(others)
+        self._draw_others()
+
     def show_corrected(self, corrected: Sequence[tuple[str, float]]) -> None:
         """Draw corrective Dice, in the order the items were corrected."""
         self._names = [name for name, _ in corrected]
@@ -65,6 +75,31 @@ class Plot(QWidget):
         self._corrective.setData(list(range(1, len(self._corrected) + 1)), self._corrected)
         self._bottom.setVisible(bool(self._corrected))
 
+    def _draw_others(self) -> None:
+        if self._loss is None:
+            return
+        import pyqtgraph
+
+        for item in self._other_items:
+            self._right.removeItem(item)
+        pen = pyqtgraph.mkPen(OTHERS, width=1, style=Qt.PenStyle.DashLine)
+        self._other_items = [pyqtgraph.PlotDataItem(c.x, c.y, pen=pen) for c in self._others.values()]
+        for item in self._other_items:
+            self._right.addItem(item)
+
+    def _lines(self) -> list[Line]:
+        """What can be read off the upper plot at the mouse."""
+        loss, validation = self._training
+        others = [Line(f"Dice of {name}", curve) for name, curve in self._others.items()]
+        return [Line("loss", loss), Line("Dice", validation), *others]
+
+    def _corrections(self) -> list[Line]:
+        numbers = [float(n) for n in range(1, len(self._corrected) + 1)]
+        return [Line("Dice", Curve(numbers, self._corrected))]
+
+    def _correction_words(self, number: float) -> str:
+        return f"{self._names[round(number) - 1]} (click to open)"
+
     def recolor(self, background: str, foreground: str) -> None:
         """Follow napari's theme."""
         self._colors = (background, foreground)
@@ -76,6 +111,8 @@ class Plot(QWidget):
                 axis = widget.getAxis(side)
                 axis.setPen(QColor(foreground))
                 axis.setTextPen(QColor(foreground))
+        for hover in self._hovers:
+            hover.recolor(background, foreground)
         self._right.setXLink(self._top.getViewBox())
 
     def _build(self) -> None:
@@ -110,10 +147,15 @@ class Plot(QWidget):
             symbolBrush=CORRECTIVE,
         )
         self._corrective.sigPointsClicked.connect(self._clicked)
+        self._hovers = (
+            Hover(self._top, self._lines, lambda step: f"step {step:,.0f}"),
+            Hover(self._bottom, self._corrections, self._correction_words),
+        )
         self.layout().addWidget(self._top)
         self.layout().addWidget(self._bottom)
         self.recolor(*self._colors)
         self._draw()
+        self._draw_others()
 
     def _plot_widget(self, pyqtgraph: Any, bottom: str) -> Any:
         widget = pyqtgraph.PlotWidget(self)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from napari_pccs.annotations import Annotations
 from napari_pccs.events_in import EventSink
+from napari_pccs.models import Models
 from napari_pccs.review import Prediction
 from napari_pccs.signals import SessionSignals
 from napari_pccs.sources import Sources
@@ -67,6 +68,7 @@ class Session:
         self.planes = Planes(lambda name: self.need_project().image(name))
         self.annotations = Annotations(self)
         self.sources = Sources(self)
+        self.models = Models(self)
         self.events = EventSink(self)
 
     # ------------------------------------------------------------ projects
@@ -214,10 +216,19 @@ class Session:
         self._predict_at = None
         if self.project is None or self.current is None or self.training.active:
             return
-        shown, training = self.prediction, self.training
-        outdated = shown is None or shown.run != training.run or shown.step < training.step
-        if outdated and self.project.current_run() is not None:
+        if self._outdated(self.project) and self.project.current_run() is not None:
             self._quietly(Predict((self.current.name,)))
+
+    def _outdated(self, project: Project) -> bool:
+        """Whether what is on screen does not come from the model in use."""
+        shown, training, earlier = self.prediction, self.training, project.current_model()
+        if shown is None or shown.run != training.run:
+            return True
+        return shown.step < training.step if earlier is None else shown.step != int(earlier.name)
+
+    def predict_soon(self) -> None:
+        """The model in use is another one: predict the current item with it."""
+        self._predict_at = self.clock()
 
     # ---------------------------------------------------------- prediction
 

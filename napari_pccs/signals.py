@@ -45,6 +45,9 @@ class SessionSignals(SignalGroup):
     training_changed = Signal()
     """Anything of ``session.training`` has changed: state, step, speed, curves."""
 
+    models_changed = Signal()
+    """Models were kept, deleted, or another one is in use."""
+
     worker_changed = Signal()
     """The worker started, said which device it has, or ended (``session.worker``)."""
 

@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from psygnal import EmitLoopError
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from pccs.errors import PccsError
 
@@ -106,14 +115,16 @@ def row(*widgets: QWidget, stretch: int | None = None) -> QWidget:
     return box
 
 
-def column(*widgets: QWidget, margin: int = 0) -> QWidget:
-    """Widgets below each other."""
+def column(*widgets: QWidget, margin: int = 0, gap: int = SPACE, end: bool = False) -> QWidget:
+    """Widgets below each other; with ``end`` what is left over stays empty below the last."""
     box = QWidget()
     layout = QVBoxLayout(box)
     layout.setContentsMargins(margin, margin, margin, margin)
-    layout.setSpacing(SPACE)
+    layout.setSpacing(gap)
     for widget in widgets:
         layout.addWidget(widget)
+    if end:
+        layout.addStretch(1)
     return box
 
 
@@ -131,6 +142,23 @@ def line() -> QFrame:
     frame.setProperty("role", "line")
     frame.setFixedHeight(1)
     return frame
+
+
+class Fold(QToolButton):
+    """A button with an arrow that shows and hides ``body``, hidden at first."""
+
+    def __init__(self, words: str, body: QWidget) -> None:
+        super().__init__()
+        self._body = body
+        self.setText(words)
+        self.setCheckable(True)
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.toggled.connect(self._turn)
+        self._turn(False)
+
+    def _turn(self, shown: bool) -> None:
+        self.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
+        self._body.setVisible(shown)
 
 
 def swatch(color: str, size: int = 14) -> QIcon:
@@ -156,6 +184,16 @@ def restyle(widget: QWidget, role: str) -> None:
 def count(number: int, noun: str) -> str:
     """``1, "image"`` → ``"1 image"``; ``3, "image"`` → ``"3 images"``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """``75`` → ``"1 min 15 s"``."""
+    whole = round(seconds)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def tell(level: str, sentence: str) -> None:

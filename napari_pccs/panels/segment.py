@@ -7,8 +7,7 @@ from typing import Any
 from qtpy.QtWidgets import QProgressBar, QWidget
 
 from napari_pccs.desk import Desk
-from napari_pccs.panels.train import duration
-from napari_pccs.ui import button, line, reported, row, stage_layout, text
+from napari_pccs.ui import button, duration, line, reported, row, stage_layout, text
 from pccs.events import Finished, Progressed
 
 
@@ -62,6 +61,7 @@ class SegmentStage(QWidget):
         self.start.setToolTip(missing or "Every image without a complete annotation")
         for widget in (self.bar, self.stop, self.left):
             widget.setVisible(running)
+        self.hint.setVisible(not missing)  # what is missing is said above, with a button
         self.hint.setText(
             missing
             or ("Segmenting in the background; you can go on working." if running else "")

@@ -8,9 +8,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
 
 from napari_pccs.desk import Desk
+from napari_pccs.panels.models_table import ModelsTable
 from napari_pccs.panels.train_details import Details
 from napari_pccs.plot import Plot
-from napari_pccs.ui import button, reported, restyle, row, stage_layout, text
+from napari_pccs.ui import button, duration, reported, restyle, row, stage_layout, text
 from pccs.config import PRESETS
 
 ABOUT_PRESETS = {
@@ -29,16 +30,6 @@ ABOUT_QUALITY = (
     "Images you corrected: the prediction against what you made of it.\n"
     "± is one standard error: how much the figure would change with other images."
 )
-
-
-def duration(seconds: float) -> str:
-    """``75`` → ``"1 min 15 s"``."""
-    whole = round(seconds)
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def corrected_line(corrected: Sequence[tuple[str, float]]) -> str:
@@ -90,11 +81,14 @@ class TrainStage(QWidget):
         self.figures = text("", "quiet")
         self.plot = Plot(self._open_item)
         self.details = Details()
+        self.models = ModelsTable(desk)
         self._lay_out()
         signals = desk.session.signals
         for signal in (signals.training_changed, signals.worker_changed, signals.project_changed):
             signal.connect(self.refresh)
         signals.classes_changed.connect(self.refresh)
+        for signal in (signals.models_changed, signals.project_changed):
+            signal.connect(self._compare)
         signals.item_changed.connect(self._item_changed)
         self.refresh()
 
@@ -114,6 +108,7 @@ class TrainStage(QWidget):
             self.quality,
             self.figures,
             self.plot,
+            self.models,
             self.details,
         ):
             layout.addWidget(widget)
@@ -141,9 +136,7 @@ class TrainStage(QWidget):
             widget.setEnabled(active and not training.ending)
         self.pause.setText("Go on" if training.state == "paused" else "Pause")
         self.pause.setEnabled(training.state in ("training", "paused") and not training.ending)
-        self.about.setText(
-            missing if missing and not active else ABOUT_PRESETS.get(self.preset.currentData(), "")
-        )
+        self.about.setText(ABOUT_PRESETS.get(self.preset.currentData(), ""))
         self.state.setText(self.state_line())
         self.state.setVisible(bool(self.state.text()))
         self.outlook.setText(training.outlook)
@@ -202,6 +195,9 @@ class TrainStage(QWidget):
         if training.memory_mb:
             parts.append(f"{training.memory_mb / 1024:.1f} GB memory")
         return "  ·  ".join(parts)
+
+    def _compare(self) -> None:
+        self.plot.show_others(self.models.other_runs())
 
     def _item_changed(self, name: str) -> None:
         if not self._desk.session.training.active:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
-from napari_pccs.ui import SPACE, column, text
+from napari_pccs.ui import SPACE, Fold, column, text
 
 PULL = "gradient_"
 """Prefix of the figure that holds the size of a term's gradient."""
@@ -84,12 +84,6 @@ class Details(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fold = QToolButton()
-        self.fold.setText("Details")
-        self.fold.setCheckable(True)
-        self.fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.fold.setArrowType(Qt.ArrowType.RightArrow)
-        self.fold.toggled.connect(self._unfold)
         self._table = QWidget()
         self._grid = QGridLayout(self._table)
         self._grid.setContentsMargins(SPACE, 0, 0, 0)
@@ -100,8 +94,9 @@ class Details(QWidget):
         self._shown: list[tuple[QLabel, QLabel, QLabel]] = []
         outer = QGridLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
+        self.fold = Fold("Details", self._table)
+        self.fold.toggled.connect(lambda _: self._fill())
         outer.addWidget(column(self.fold, self._table))
-        self._table.setVisible(False)
 
     def show_figures(self, figures: Mapping[str, float], per_class: Mapping[str, float], pixels: int) -> None:
         """Fill the table with what was measured last; hidden as long as there is nothing."""
@@ -116,11 +111,6 @@ class Details(QWidget):
             for words, figure, pull in self._shown
             if words.isVisibleTo(self)
         ]
-
-    def _unfold(self, shown: bool) -> None:
-        self.fold.setArrowType(Qt.ArrowType.DownArrow if shown else Qt.ArrowType.RightArrow)
-        self._table.setVisible(shown)
-        self._fill()
 
     def _fill(self) -> None:
         if not self.fold.isChecked():

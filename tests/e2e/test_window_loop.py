@@ -77,14 +77,29 @@ def test_open_paint_train_look_suggest_segment_export(panel: PccsPanel, qtbot: A
     panel.suggest.take.click()
     assert session.need_item().name == best.item
 
-    # pause, go on, stop and keep
+    # pause, keep a copy of this model, go on, stop and keep
     panel.train.pause.click()
     qtbot.waitUntil(lambda: session.training.state == "paused", timeout=PATIENCE_MS)
+    models = panel.train.models
+    models.keep.click()
+    qtbot.waitUntil(lambda: models.table.rowCount() == 1, timeout=PATIENCE_MS)
+    early = session.training.step
     panel.train.pause.click()
     qtbot.waitUntil(lambda: session.training.state == "training", timeout=PATIENCE_MS)
     panel.train.keep.click()
     qtbot.waitUntil(lambda: not session.training.active, timeout=PATIENCE_MS)
     assert project.current_run() is not None
+
+    # the earlier model is shown instead, then deleted: the newest is back
+    newest = project.models()[-1].step
+    assert [models.table.item(row, 2).text() for row in (0, 1)] == [str(newest), str(early)]
+    models.table.selectRow(1)
+    models.use.click()
+    qtbot.waitUntil(lambda: session.prediction.step == early, timeout=PATIENCE_MS)
+    assert [models.table.item(row, 0).text() for row in (0, 1)] == ["", "●"]
+    session.models.discard(models.marked())
+    qtbot.waitUntil(lambda: session.prediction.step == newest, timeout=PATIENCE_MS)
+    assert models.table.rowCount() == 1
 
     # segment the rest, review, accept
     panel.segment.start.click()
