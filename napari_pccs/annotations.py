@@ -131,8 +131,10 @@ class Annotations:
         project.set_complete(item, complete)
         if complete:
             self._judge(item, final_mask(self.current(), None, project.classes, complete=True))
-        elif project.is_accepted(item):
-            project.set_accepted(item, False)
+        else:
+            self._take_judgement_back(item)
+            if project.is_accepted(item):
+                project.set_accepted(item, False)
         self._tell_changed(item)
 
     def accept(self) -> None:
@@ -228,6 +230,14 @@ class Annotations:
         project.set_corrective_dice(item, value)
         order = [name for name in project.settings.get(CORRECTED, []) if name != item.name]
         project.set_setting(CORRECTED, [*order, item.name])
+
+    def _take_judgement_back(self, item: Item) -> None:
+        """It was not complete after all: what was measured against it means nothing."""
+        project = self._session.need_project()
+        order = project.settings.get(CORRECTED, [])
+        if item.name in order:
+            project.set_corrective_dice(item, None)
+            project.set_setting(CORRECTED, [name for name in order if name != item.name])
 
     def _tell_changed(self, item: Item) -> None:
         session = self._session

@@ -31,6 +31,7 @@ from napari_pccs.look_bar import LookBar
 from napari_pccs.panels.annotate import AnnotateStage
 from napari_pccs.panels.export import ExportStage
 from napari_pccs.panels.images import ImagesStage
+from napari_pccs.panels.next_bar import NextBar
 from napari_pccs.panels.segment import SegmentStage
 from napari_pccs.panels.suggest import SuggestStage
 from napari_pccs.panels.train import TrainStage
@@ -122,12 +123,16 @@ class PccsPanel(QWidget):
 
     def _stages(self) -> QStackedWidget:
         self.stack = QStackedWidget()
+        self.next_bars: dict[str, NextBar] = {}
         for name in STAGES:
             area = QScrollArea()
             area.setWidgetResizable(True)
             area.setFrameShape(QFrame.Shape.NoFrame)
             area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-            area.setWidget(getattr(self, name))
+            stage = getattr(self, name)
+            bar = NextBar(self.desk, name, stage)
+            self.next_bars[name] = bar
+            area.setWidget(ui.column(bar, stage, gap=0, end=True))
             self.stack.addWidget(area)
         return self.stack
 
@@ -251,6 +256,8 @@ class PccsPanel(QWidget):
         if self in _panels:
             _panels.remove(self)
         self.viewer.events.theme.disconnect(self._restyle)
+        for bar in self.next_bars.values():
+            bar.cleanup()
         self.link.cleanup()
         self.keys.cleanup()
         signals = self.session.signals

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_pccs.coverage import Coverage, coverage
 from napari_pccs.desk import Desk
 from napari_pccs.panels.class_table import ClassTable
-from napari_pccs.ui import button, line, reported, restyle, row, stage_layout, text
-from napari_pccs.viewer_link import ANNOTATION, PREDICTION, UNCERTAINTY
+from napari_pccs.ui import button, reported, restyle, row, stage_layout, text
 
 
 class AnnotateStage(QWidget):
@@ -38,30 +37,8 @@ class AnnotateStage(QWidget):
         self.accept.setToolTip("The whole prediction below your paint becomes annotation: image finished")
         self.previous = button("◀ Previous", lambda: self._step(-1), tip="Shift N")
         self.next = button("Next ▶", lambda: self._step(1), tip="N")
-        self._make_overlays()
         self._lay_out()
         self._listen()
-
-    def _make_overlays(self) -> None:
-        link = self._desk.link
-        self.paint = QCheckBox("Paint  (W)")
-        self.prediction = QCheckBox("Prediction  (Q)")
-        self.uncertainty = QCheckBox("(U)")
-        self.uncertainty.setAccessibleName("Uncertainty")
-        for box, layer in (
-            (self.paint, ANNOTATION),
-            (self.prediction, PREDICTION),
-            (self.uncertainty, UNCERTAINTY),
-        ):
-            box.clicked.connect(lambda on, layer=layer: link.set_visible(layer, on))
-        self.map = QComboBox()
-        self.map.addItem("Uncertainty", "uncertainty")
-        self.map.addItem("Disagreement", "disagreement")
-        self.map.setToolTip(
-            "Uncertainty: 0 = sure, 1 = all classes equally likely.\n"
-            "Disagreement: how far student and teacher are apart."
-        )
-        self.map.currentIndexChanged.connect(lambda _: link.show_map(self.map.currentData()))
 
     def _lay_out(self) -> None:
         layout = stage_layout(self)
@@ -73,9 +50,6 @@ class AnnotateStage(QWidget):
             self.partial,
             row(self.here, self.accept),
             row(self.previous, self.next),
-            line(),
-            row(text("Show", "quiet"), self.paint, self.prediction, stretch=0),
-            row(self.uncertainty, self.map, stretch=1),
         ):
             layout.addWidget(widget)
         layout.addStretch(1)
@@ -104,9 +78,6 @@ class AnnotateStage(QWidget):
             widget.setVisible(project is not None)
         for widget in (self.complete, self.previous, self.next):
             widget.setEnabled(here)
-        self.paint.setChecked(link.is_visible(ANNOTATION))
-        self.prediction.setChecked(link.is_visible(PREDICTION))
-        self.uncertainty.setChecked(link.is_visible(UNCERTAINTY))
         self.here.setChecked(link.take_over.on)
         self.here.setEnabled(session.prediction is not None and link.annotation is not None)
         if project is None or item is None:

@@ -151,6 +151,7 @@ class ImagesStage(QWidget):
         project = self._desk.session.project
         self.model.reload()
         count = len(self.model.stems)
+        self._hint.setVisible(count > 0)  # before that, the bar above says what to do
         for widget in self._source_box:
             widget.setVisible(count > 0)
         self.sample.setVisible(project is None)

@@ -355,7 +355,7 @@ def test_errors_reach_the_user_as_sentences(full: PccsPanel, monkeypatch: pytest
 
     monkeypatch.setattr(ui, "tell", lambda level, sentence: shown.append(sentence))
     full.train._train()
-    assert "Paint a few strokes" in shown[0]
+    assert "Paint at least one stroke of two classes" in shown[0]
 
 
 def test_the_question_mark_shows_the_keys(full: PccsPanel, qtbot: Any) -> None:
