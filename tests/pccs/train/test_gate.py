@@ -111,3 +111,25 @@ def test_a_teacher_that_lost_its_quality_sets_the_unlabelled_images_aside() -> N
     g.measured(250, 0.26)
     assert g.weight(300) > 0
     assert "set aside" in g.sentence(300, any_unlabelled=True), "what is hardly heard does not help"
+
+
+def test_pasted_annotation_counts_from_its_step_while_the_teacher_waits() -> None:
+    g = gate()
+    g.measured(200, 0.1)
+    assert g.shares(99, pasting=True) == (0.0, 0.0)
+    loud, trust = g.shares(400, pasting=True)
+    assert (loud, trust) == (1.0, 0.0)
+    assert g.shares(400, pasting=False) == (0.0, 1.0), "there is nothing to paste: the stream is silent"
+
+
+def test_the_shares_multiply_to_the_weight() -> None:
+    for how in ("quality", "steps", "open"):
+        g = gate(gate=how)
+        for step in range(0, 400, 10):
+            if step % 50 == 0:
+                g.measured(step, min(0.9, step / 500))
+            for pasting in (False, True):
+                loud, trust = g.shares(step, pasting=pasting)
+                assert 0 <= loud <= 1
+                assert 0 <= trust <= 1
+                assert loud * trust == pytest.approx(g.weight(step))
