@@ -93,7 +93,7 @@ class MethodSettings(_Settings):
     ramp_steps: int = Field(default=60, ge=1)
     """Steps over which they come up once the gate is open."""
     gate_quality: float = Field(default=0.4, ge=0.0, le=1.0)
-    """Dice on held-out annotated pixels at which the gate opens."""
+    """Measured Dice from which the teacher is fully believed; below half of it not at all."""
 
     @property
     def uses_unlabelled(self) -> bool:
