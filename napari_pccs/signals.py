@@ -51,6 +51,9 @@ class SessionSignals(SignalGroup):
     worker_changed = Signal()
     """The worker started, said which device it has, or ended (``session.worker``)."""
 
+    preferences_changed = Signal()
+    """The lasting settings (``session.preferences``) are other ones."""
+
     suggestions_changed = Signal()
     """``session.suggestions`` holds other entries."""
 

@@ -44,6 +44,8 @@ class WorkerRoom:
         Seconds that only grow, as :func:`time.monotonic` gives them.
     on_start
         Called after a worker has been started, with the function that sends it a command.
+    device
+        Gives the device the next worker is to use; by default the project's own.
     """
 
     def __init__(
@@ -51,10 +53,12 @@ class WorkerRoom:
         project: Path,
         clock: Callable[[], float],
         on_start: Callable[[Callable[[Command], None]], None] | None = None,
+        device: Callable[[], str] | None = None,
     ) -> None:
         self._project = project
         self._clock = clock
         self._on_start = on_start
+        self._wanted_device = device
         self._inbox: SimpleQueue[tuple[int, Event | Ended]] = SimpleQueue()
         self._client: WorkerClient | None = None
         self._generation = 0
@@ -128,6 +132,10 @@ class WorkerRoom:
         elif self.alive and self._clock() - self._last_use > LINGER:
             self._part_with_client()
 
+    def let_go(self) -> None:
+        """End an idle worker in the background; the next command starts another."""
+        self._part_with_client()
+
     def close(self) -> None:
         """End the worker and wait until it is gone, saving included."""
         self._part_with_client()
@@ -138,7 +146,8 @@ class WorkerRoom:
     def _start(self) -> None:
         self._generation += 1
         generation = self._generation
-        client = WorkerClient(self._project)
+        device = self._wanted_device() if self._wanted_device is not None else None
+        client = WorkerClient(self._project, device=device)
 
         def receive(event: Event) -> None:
             self._inbox.put((generation, event))

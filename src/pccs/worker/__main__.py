@@ -27,7 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve one project until stdin ends, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m pccs.worker", description=__doc__)
     parser.add_argument("project", type=Path, metavar="PROJECT", help="the project folder")
-    path: Path = parser.parse_args(argv).project.absolute()
+    parser.add_argument("--device", help="where to work (default: what the project says, else auto)")
+    arguments = parser.parse_args(argv)
+    path: Path = arguments.project.absolute()
     if not path.is_dir():
         parser.error(f"{path}: there is no such folder")
     inbox: Inbox = SimpleQueue()
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     listen(commands, inbox, emit)
     try:
         with Project.open(path, write=False) as project, _locked(project):
-            _serve(project, inbox, emit)
+            _serve(project, inbox, emit, arguments.device)
     except PccsError as error:
         emit(Noticed("error", str(error)))
         print(error, file=sys.stderr)
@@ -58,13 +60,13 @@ def _settle(inbox: Inbox) -> None:
         os.nice(5)
 
 
-def _serve(project: Project, inbox: Inbox, emit: EventPipe) -> None:
+def _serve(project: Project, inbox: Inbox, emit: EventPipe, device: str | None) -> None:
     emit(StateChanged("preparing", detail="Loading the deep-learning library."))
     # Only now: these bring torch, which takes seconds.
     from pccs.nets.runtime import describe_device, resolve_device
     from pccs.worker.loop import Worker
 
-    device = str(project.settings.get("device", "auto"))
+    device = device or str(project.settings.get("device", "auto"))
     try:
         found = resolve_device(device)
     except ConfigError as error:  # the project came from another machine

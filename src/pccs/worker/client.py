@@ -36,14 +36,18 @@ class WorkerClient:
         The project folder.
     threads
         Compute threads of the worker; ``None`` leaves one core to the window.
+    device
+        Where it works, as in ``pccs train --device``; ``None`` for what the project says.
     """
 
     events = Signal(object, description="Every event of the worker, emitted from the reader thread.")
     ended = Signal(int, str, description="Exit status and a sentence about it; fires exactly once.")
 
-    def __init__(self, project_path: str | Path, *, threads: int | None = None) -> None:
+    def __init__(
+        self, project_path: str | Path, *, threads: int | None = None, device: str | None = None
+    ) -> None:
         self.project_path = Path(project_path).absolute()
-        self.threads = threads
+        self.threads, self.device = threads, device
         self.bad_lines = 0
         """Lines from the worker that were no event of this version, and were skipped."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -56,7 +60,7 @@ class WorkerClient:
 
     def command_line(self) -> list[str]:
         """The exact command line of the child process."""
-        return launch.command_line(self.project_path)
+        return launch.command_line(self.project_path, self.device)
 
     @property
     def alive(self) -> bool:

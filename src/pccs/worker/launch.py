@@ -26,9 +26,10 @@ cores others use too each step then takes many times as long: 2 threads on 2 bus
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def command_line(project: Path) -> list[str]:
-    """The exact command line of the worker of ``project``."""
-    return [python(), "-m", "pccs.worker", str(project)]
+def command_line(project: Path, device: str | None = None) -> list[str]:
+    """The exact command line of the worker of ``project``; ``device`` instead of the project's own."""
+    chosen = ["--device", device] if device else []
+    return [python(), "-m", "pccs.worker", str(project), *chosen]
 
 
 def python(executable: str = sys.executable) -> str:
