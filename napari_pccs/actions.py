@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from napari_pccs.session import SKIPPED, Session
+from napari_pccs.session import Session
+from napari_pccs.suggestions import MEMORY
 from pccs.errors import ProjectError, TrainingError
 from pccs.events import (
     Cancel,
@@ -53,7 +54,7 @@ class Actions:
             raise TrainingError(missing.rstrip("."))
         session = self.session
         session.models.train_newest()
-        self._last_train = Train(preset=preset, fresh=fresh)
+        self._last_train = Train(preset=preset, settings=session.choices.overrides() or None, fresh=fresh)
         session.training.ask()
         session.signals.training_changed.emit()
         try:
@@ -112,7 +113,7 @@ class Actions:
         session.suggestions.asked = True
         session.signals.suggestions_changed.emit()
         try:
-            session.send(Suggest(count, strategy, tuple(sorted(session.suggestions.skipped))))
+            session.send(Suggest(count, strategy, session.suggestions.avoided))
         except Exception:
             session.suggestions.asked = False
             session.signals.suggestions_changed.emit()
@@ -120,15 +121,28 @@ class Actions:
 
     def take(self, suggestion: Suggestion) -> None:
         """Go to a suggested place and show its region."""
-        self.session.suggestions.take(suggestion)
-        self.session.signals.suggestions_changed.emit()
         self.session.go_to(suggestion.item, suggestion.region)
+        self.session.suggestions.take(suggestion)
+        self._remember_suggestions()
+
+    def put_off(self, suggestion: Suggestion) -> None:
+        """Not now: it goes to the end of the queue, also of the next answer."""
+        self.session.suggestions.put_off(suggestion)
+        self._remember_suggestions()
 
     def skip(self, suggestion: Suggestion) -> None:
         """Do not propose this item again in this project."""
+        self.session.suggestions.skip(suggestion)
+        self._remember_suggestions()
+
+    def bring_back(self) -> None:
+        """Items that were skipped, or taken and left without a stroke, may be proposed again."""
+        self.session.suggestions.bring_back()
+        self._remember_suggestions()
+
+    def _remember_suggestions(self) -> None:
         session = self.session
-        session.suggestions.skip(suggestion)
-        session.need_project().set_setting(SKIPPED, sorted(session.suggestions.skipped))
+        session.need_project().set_setting(MEMORY, session.suggestions.memory())
         session.signals.suggestions_changed.emit()
 
     # ------------------------------------------------------------- segment
@@ -158,13 +172,21 @@ class Actions:
         """End the background prediction; what is done stays."""
         self.session.tell(StopSegment())
 
+    def review_queue(self) -> list[str]:
+        """Items whose prediction nobody has accepted, the least sure first."""
+        return [name for _, name in self._waiting()]
+
     def next_to_review(self) -> str | None:
-        """The next item after the current one that has a prediction nobody has accepted."""
-        session = self.session
-        project = session.need_project()
-        names = [item.name for item in project.items]
-        start = names.index(session.current.name) + 1 if session.current else 0
-        for name in names[start:] + names[:start]:
-            if project.item_facts(project.item(name)).state == "predicted":
-                return name
-        return None
+        """The next of the queue: less sure ones come first, and those passed over come again at the end."""
+        session, waiting = self.session, self._waiting()
+        if session.current is None or not waiting:
+            return waiting[0][1] if waiting else None
+        facts = session.need_project().item_facts(session.current)
+        here = (-(facts.uncertainty if facts.uncertainty is not None else 2.0), session.current.name)
+        others = [one for one in waiting if one[1] != session.current.name]
+        return next((one[1] for one in others if one > here), others[0][1] if others else None)
+
+    def _waiting(self) -> list[tuple[float, str]]:
+        project = self.session.need_project()
+        facts = ((project.item_facts(item), item.name) for item in project.items)
+        return sorted((-(one.uncertainty or 0.0), name) for one, name in facts if one.state == "predicted")

@@ -4,16 +4,45 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtCore import QTimer, QUrl
+from qtpy.QtCore import Qt, QTimer, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QGridLayout,
+    QHeaderView,
+    QLineEdit,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
 
 from napari_pccs import dialogs
 from napari_pccs.desk import Desk
 from napari_pccs.export_job import CONTENTS, FORMATS, ExportJob
-from napari_pccs.ui import button, reported, row, stage_layout, text
+from napari_pccs.export_preview import planned
+from napari_pccs.ui import button, count, reported, row, stage_layout, text
 
-PREVIEW = 3
+PREVIEW = 60
+"""Files that the preview names; of the others it says how many."""
+PREVIEW_ROWS = 5
+ROW_HEIGHT = 22
+
+
+def _preview_table() -> QTableWidget:
+    table = QTableWidget(0, 2)
+    table.setHorizontalHeaderLabels(["File", "Shape"])
+    table.setAccessibleName("Files that will be written")
+    table.verticalHeader().setVisible(False)
+    header = table.horizontalHeader()
+    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+    header.setHighlightSections(False)
+    table.setShowGrid(False)
+    table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+    table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+    table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
+    return table
 
 
 class ExportStage(QWidget):
@@ -34,7 +63,8 @@ class ExportStage(QWidget):
         self.out.setPlaceholderText("Folder for the results")
         self.out.textChanged.connect(lambda _: self.refresh())
         self.browse = button("Browse…", self._browse)
-        self.preview = text("", "quiet")
+        self.preview = _preview_table()
+        self.count = text("", "quiet")
         self.start = button("Export", self.export, primary=True)
         self.cancel = button("Cancel", self._cancel)
         self.status = text("")
@@ -52,6 +82,7 @@ class ExportStage(QWidget):
             self.format,
             self._boxes(),
             row(self.out, self.browse, stretch=0),
+            self.count,
             self.preview,
             self.start,
             self.cancel,
@@ -99,7 +130,7 @@ class ExportStage(QWidget):
         self.show_folder.setVisible(not running and Path(self.out.text() or "?").is_dir())
         self.status.setVisible(bool(self.status.text()))
         self.hint.setText(missing or "Masks have the shape, axes and name of their images.")
-        self.preview.setText("" if missing else self.names())
+        self._preview("" if missing else self.format.currentData())
 
     def _missing(self) -> str:
         project = self._desk.session.project
@@ -120,15 +151,23 @@ class ExportStage(QWidget):
             return False
         return all(project.is_complete(item) for item in project.items)
 
-    def names(self) -> str:
-        """The first files that will be written."""
-        project = self._desk.session.need_project()
-        suffix = FORMATS[self.format.currentData()][1]
-        what = self.chosen()[0]
-        stems = list(project.sources)
-        shown = [f"{what}/{stem}{suffix}" for stem in stems[:PREVIEW]]
-        more = len(stems) - len(shown)
-        return "\n".join([*shown, *([f"… and {more} more"] if more > 0 else [])])
+    def _preview(self, fmt: str) -> None:
+        """Name the files that will be written, and their shapes; with no ``fmt`` nothing."""
+        for widget in (self.count, self.preview):
+            widget.setVisible(bool(fmt))
+        if not fmt:
+            return
+        files, total = planned(self._desk.session.need_project(), fmt, self.chosen(), PREVIEW)
+        more = f"; the first {len(files)}:" if total > len(files) else ":"
+        self.count.setText(f"{count(total, 'file')} will be written{more}")
+        self.preview.setRowCount(len(files))
+        for position, file in enumerate(files):
+            self.preview.setRowHeight(position, ROW_HEIGHT)
+            for column, words in enumerate(file):
+                cell = QTableWidgetItem(words)
+                cell.setToolTip(f"{Path(self.out.text()) / file.name}: {file.shape}")
+                self.preview.setItem(position, column, cell)
+        self.preview.setFixedHeight(ROW_HEIGHT * (1 + min(len(files), PREVIEW_ROWS)) + 6)
 
     # -------------------------------------------------------------- acting
 

@@ -7,7 +7,7 @@ from typing import Any
 from qtpy.QtWidgets import QProgressBar, QWidget
 
 from napari_pccs.desk import Desk
-from napari_pccs.ui import button, duration, line, reported, row, stage_layout, text
+from napari_pccs.ui import button, count, duration, line, reported, row, stage_layout, text
 from pccs.events import Finished, Progressed
 
 
@@ -24,7 +24,10 @@ class SegmentStage(QWidget):
         self.bar.setTextVisible(True)
         self.stop = button("Cancel", desk.actions.stop_segment, tip="End here; what is done stays")
         self.left = text("", "quiet")
-        self.review = button("Next to review  (R)", self.go_to_review, tip="The next predicted image")
+        self.queue = text("", "quiet")
+        self.review = button(
+            "Next to review  (R)", self.go_to_review, tip="The predicted image the model is least sure of"
+        )
         self.accept = button("Accept  (A)", self._accept, tip="Paint on top of the prediction becomes final")
         layout = stage_layout(self)
         for widget in (
@@ -34,7 +37,7 @@ class SegmentStage(QWidget):
             self.stop,
             self.left,
             line(),
-            text("Review: correct with the brush, then accept.", "quiet"),
+            self.queue,
             row(self.review, self.accept),
         ):
             layout.addWidget(widget)
@@ -50,6 +53,8 @@ class SegmentStage(QWidget):
             signal.connect(self.refresh)
         signals.progressed.connect(self._progressed)
         signals.finished.connect(self._finished)
+        for signal in (signals.project_changed, signals.current_changed):
+            signal.connect(self._count)
         self.refresh()
 
     def refresh(self) -> None:
@@ -70,6 +75,16 @@ class SegmentStage(QWidget):
         accepted = session.project is not None and session.current is not None
         self.accept.setEnabled(accepted and session.prediction is not None)
         self.review.setEnabled(session.project is not None)
+
+    def _count(self) -> None:
+        """How many wait for review; asked for only where it may have changed, for it looks at every item."""
+        project = self._desk.session.project
+        waiting = len(self._desk.actions.review_queue()) if project is not None else 0
+        self.queue.setText(
+            f"Review: {count(waiting, 'image')} to go, the least sure first. Correct with the brush, accept."
+            if waiting
+            else "Review: no predicted image waits. Correct with the brush, then accept."
+        )
 
     def go_to_review(self) -> None:
         """Go to the next predicted item, or say that there is none."""
@@ -109,6 +124,7 @@ class SegmentStage(QWidget):
         if event.task == "segment":
             self.close_activity()
             self.refresh()
+            self._count()
 
     def close_activity(self) -> None:
         """Take the bar out of napari's activity dock."""

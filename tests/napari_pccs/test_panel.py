@@ -292,8 +292,12 @@ def test_export_says_what_it_would_write(full: PccsPanel) -> None:
     export.what["masks"].setChecked(False)
     assert "Tick" in export.hint.text()
     export.what["annotations"].setChecked(True)
-    assert export.preview.text().splitlines()[0] == "annotations/a.tif"
-    assert "2 more" in export.preview.text()
+    assert (export.preview.item(0, 0).text(), export.preview.item(0, 1).text()) == (
+        "annotations/a.tif",
+        "48 × 64",
+    )
+    assert export.preview.rowCount() == 5
+    assert export.count.text().startswith("5 files will be written")
     assert export.start.isEnabled()
 
 

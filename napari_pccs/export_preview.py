@@ -1,0 +1,77 @@
+"""What an export will write: names and shapes, without a model and without writing anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+from urllib.parse import quote
+
+from napari_pccs.export_job import FORMATS
+from pccs.images import SourceInfo
+from pccs.project import Project, Source
+
+FLOATS = ("uncertainty", "probabilities")
+NIFTI_ORDER = "XYZT"
+
+
+class Planned(NamedTuple):
+    """A file or folder, relative to the folder of results, and the shape of what is in it."""
+
+    name: str
+    shape: str
+
+
+def planned(project: Project, fmt: str, what: Sequence[str], limit: int) -> tuple[list[Planned], int]:
+    """The first ``limit`` files that an export writes, and how many there are in all.
+
+    ``fmt`` and ``what`` are keys of ``FORMATS`` and ``CONTENTS`` in :mod:`napari_pccs.export_job`.
+    """
+    arrays = [kind for kind in what if kind not in ("measurements", "model")]
+    extra = [
+        *([Planned("measurements.csv", "a row an object")] * ("measurements" in what)),
+        *([Planned("model/", "weights and facts")] * ("model" in what)),
+    ]
+    merged = [kind for kind in arrays if _is_one_file(kind, fmt)]
+    count = len(extra) + len(merged) + (len(arrays) - len(merged)) * len(project.sources)
+    listed = islice(_files(project, fmt, arrays), max(0, limit - len(extra)))
+    return [*extra, *listed], count
+
+
+def _files(project: Project, fmt: str, kinds: Sequence[str]) -> Iterator[Planned]:
+    for kind in kinds:
+        if _is_one_file(kind, fmt):
+            yield Planned(f"{kind}/coco.json", f"objects of {len(project.items):,} images")
+            continue
+        for source in project.sources.values():
+            yield _file(source, kind, fmt, len(project.classes))
+
+
+def _is_one_file(kind: str, fmt: str) -> bool:
+    return fmt == "coco" and kind not in FLOATS
+
+
+def _file(source: Source, kind: str, fmt: str, classes: int) -> Planned:
+    stem, info = _file_stem(source.stem), source.info
+    if fmt == "png" and kind not in FLOATS and info.is_stack:
+        high, wide = info.plane_shape
+        return Planned(f"{kind}/{stem}/{stem}_0000.png …", f"{info.n_planes} × ({high} × {wide})")
+    suffix = ".tif" if kind in FLOATS and fmt in ("png", "coco") else FORMATS[fmt][1]
+    lead = classes if kind == "probabilities" else 0
+    return Planned(f"{kind}/{stem}{suffix}", " × ".join(map(str, _shape(info, fmt, lead))))
+
+
+def _shape(info: SourceInfo, fmt: str, lead: int) -> list[int]:
+    """Shape of the array in its file; classes come first, in NIfTI last."""
+    shape, classes = list(info.spatial_shape), [lead] if lead else []
+    if fmt != "nifti":
+        return [*classes, *shape]
+    if not info.path.name.lower().endswith((".nii", ".nii.gz")):  # others get NIfTI's own order
+        shape = [info.size(axis) for axis in NIFTI_ORDER if axis in info.spatial_axes]
+    return [*shape, *classes]
+
+
+def _file_stem(stem: str) -> str:
+    """As the engine escapes what no file name may hold; a test compares."""
+    return re.sub(r'[/\\:*?"<>|\x00-\x1f]', lambda m: quote(m[0], safe=""), stem)
