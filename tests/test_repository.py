@@ -157,3 +157,12 @@ def test_every_module_that_make_runs_can_be_run() -> None:
         assert found is not None, name
         if found.submodule_search_locations is not None:
             assert importlib.util.find_spec(f"{name}.__main__") is not None, name
+
+
+def test_every_complaint_of_the_comparison_has_a_test_that_exists() -> None:
+    page = (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\S+\.py)::(test_\w+)`", page)
+    assert len(named) == 15
+    for file, test in named:
+        source = (ROOT / "tests" / file).read_text(encoding="utf-8")
+        assert f"def {test}(" in source, f"{file} has no {test}"
