@@ -79,6 +79,22 @@ class AnnotationLayer:
                 self.layer.colormap = layer_looks.class_colormap(self._session.project.classes)
                 self.layer.metadata = export_table(self._session.project)
 
+    def repaint(self) -> None:
+        """The preferences have changed."""
+        if self.layer is not None:
+            self.layer.opacity = self._session.preferences.paint_opacity
+            self.layer.brush_size = self._session.preferences.brush_size or self.layer.brush_size
+
+    def undo(self) -> None:
+        """Take back the last stroke, or what the program painted last, whatever layer is selected."""
+        if self.layer is not None:
+            self.layer.undo()
+
+    def redo(self) -> None:
+        """Do again what was taken back."""
+        if self.layer is not None:
+            self.layer.redo()
+
     def select(self, value: int) -> None:
         """Paint with class ``value``; 0 is the eraser."""
         if self.layer is None:
@@ -105,12 +121,12 @@ class AnnotationLayer:
         project = self._session.need_project()
         look = {
             "name": ANNOTATION,
-            "opacity": 0.7,
+            "opacity": self._session.preferences.paint_opacity,
             "colormap": layer_looks.class_colormap(project.classes),
             "metadata": export_table(project),
         }
         layer = self._add(array, look)
-        layer.brush_size = max(3, min(20, min(array.shape) // 40))
+        layer.brush_size = self._session.preferences.brush_size or max(3, min(20, min(array.shape) // 40))
         layer.selected_label = self._session.selected_class
         layer.mode = "paint"
         self._connect(layer.events.paint, self._painted)

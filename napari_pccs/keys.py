@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 PREVIOUS, NEXT = "Shift-N", "N"
+UNDO, REDO = "Control-Z", "Control-Shift-Z"
 REVIEW, ACCEPT, COMPLETE = "R", "A", "D"
 PREDICTION, UNCERTAINTY, PAINT = "Q", "U", "W"
 TAKE_OVER = "T"
@@ -72,6 +73,8 @@ class Keys:
         Called with the class number a digit stands for (0: eraser).
     actions
         What each of the other keys does, by its name for napari.
+    everywhere
+        The same for keys that napari knows on the painted layer only and that work on all of ours.
     """
 
     def __init__(
@@ -79,9 +82,11 @@ class Keys:
         viewer: napari.Viewer,
         select_class: Callable[[int], None],
         actions: dict[str, Callable[[], None]],
+        everywhere: dict[str, Callable[[], None]],
     ) -> None:
         self._viewer = viewer
         self._select_class = select_class
+        self._everywhere = everywhere
         self._bound: list[str] = []
         self.taken: list[str] = []
         for bind, action in actions.items():
@@ -99,9 +104,11 @@ class Keys:
             self._bound.append(bind)
 
     def bind_layer(self, layer: Layer) -> None:
-        """Give one of our layers the class keys."""
+        """Give one of our layers the class keys, and undo and redo."""
         for digit in range(10):
             layer.bind_key(str(digit), self._pick(digit), overwrite=True)
+        for bind, action in self._everywhere.items():
+            layer.bind_key(bind, lambda _, action=action: action(), overwrite=True)
 
     def _pick(self, digit: int) -> Callable[[Any], None]:
         def press(layer: Any) -> None:

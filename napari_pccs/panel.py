@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pccs import keys as keyboard
-from napari_pccs import ui
+from napari_pccs import preferences, ui
 from napari_pccs.actions import Actions
 from napari_pccs.classes import ClassEditor, shown
 from napari_pccs.desk import Desk
@@ -63,7 +63,13 @@ class PccsPanel(QWidget):
         self.setObjectName("pccs-panel")
         self.viewer = napari_viewer
         self.session = Session()
-        self.keys = keyboard.Keys(napari_viewer, self._key_class, self._key_actions())
+        self.session.preferences = preferences.read()
+        self.keys = keyboard.Keys(
+            napari_viewer,
+            self._key_class,
+            self._key_actions(),
+            {keyboard.UNDO: lambda: self.link.paper.undo(), keyboard.REDO: lambda: self.link.paper.redo()},
+        )
         self.link = ViewerLink(napari_viewer, self.session, self.keys.bind_layer)
         self.actions_ = Actions(self.session)
         self.desk = Desk(
@@ -78,13 +84,14 @@ class PccsPanel(QWidget):
         self.items = ItemsView(self.session)
         self.desk.order = self.items.order
         self._build()
+        self._end_preferences = preferences.watch(self._preferences_changed)
         self.session.signals.said.connect(ui.tell)
         self.session.signals.project_changed.connect(self._project_changed)
         napari_viewer.events.theme.connect(self._restyle)
         self._restyle()
         self._project_changed()
         self.setAcceptDrops(True)
-        QShortcut(QKeySequence(keyboard.HELP), self).activated.connect(self.show_help)
+        self._bind_help()
         self.bridge = QtBridge(self, self.session.tick, self._end)
         _panels.append(self)
 
@@ -170,6 +177,13 @@ class PccsPanel(QWidget):
         self.stack.setCurrentIndex(position)
         self.stage_buttons.button(position).setChecked(True)
 
+    def _bind_help(self) -> None:
+        """With and without Shift: keyboards and input methods report the key either way."""
+        shortcut = QShortcut(self)
+        shortcut.setKeys([QKeySequence(keyboard.HELP), QKeySequence(f"Shift+{keyboard.HELP}")])
+        for signal in (shortcut.activated, shortcut.activatedAmbiguously):
+            signal.connect(self.show_help)
+
     def show_help(self) -> None:
         """The sheet of keys, in a small window of its own."""
         from napari_pccs.help_sheet import HelpSheet
@@ -183,6 +197,10 @@ class PccsPanel(QWidget):
         self.items.setVisible(project is not None)
         if project is None:
             self.show_stage("images")
+
+    def _preferences_changed(self, event: Any = None) -> None:
+        self.session.preferences = preferences.read()
+        self.session.signals.preferences_changed.emit()
 
     def _restyle(self, event: Any = None) -> None:
         from napari.utils.theme import get_theme
@@ -256,6 +274,7 @@ class PccsPanel(QWidget):
         if self in _panels:
             _panels.remove(self)
         self.viewer.events.theme.disconnect(self._restyle)
+        self._end_preferences()
         for bar in self.next_bars.values():
             bar.cleanup()
         self.link.cleanup()
@@ -266,6 +285,7 @@ class PccsPanel(QWidget):
         self.segment.close_activity()
         self.export.stop()
         self.items.model.thumbnails.stop()
+        self.suggest.pictures.stop()
         self.session.close()
 
 

@@ -18,20 +18,22 @@ import numpy.typing as npt
 from napari_pccs.annotations import Annotations
 from napari_pccs.events_in import EventSink
 from napari_pccs.models import Models
+from napari_pccs.preferences import Preferences
 from napari_pccs.review import Prediction
 from napari_pccs.signals import SessionSignals
 from napari_pccs.sources import Sources
 from napari_pccs.stacks import Planes
-from napari_pccs.suggestions import SuggestionQueue
+from napari_pccs.suggestions import MEMORY, SuggestionQueue
 from napari_pccs.training import TrainingFacts
+from napari_pccs.training_choices import TrainingChoices
 from napari_pccs.worker_room import WorkerRoom
 from pccs.errors import PccsError, ProjectError, WorkerError
 from pccs.events import Command, Predict, Region, Watch
 from pccs.labels import LabelClass
 from pccs.project import Item, Project
 
-SKIPPED, CURRENT = "skipped", "current"
-"""Settings of the project: items that are not suggested again, and the item on screen at closing."""
+CURRENT = "current"
+"""Setting of the project: the item on screen at closing."""
 BROWSE_DELAY = 0.3
 """Seconds an image stays on screen before a prediction is asked for: browsing must not queue them."""
 ECHO = 2.0
@@ -70,6 +72,8 @@ class Session:
         self.sources = Sources(self)
         self.models = Models(self)
         self.events = EventSink(self)
+        self.preferences = Preferences()
+        self.choices = TrainingChoices(self)
 
     # ------------------------------------------------------------ projects
 
@@ -93,8 +97,10 @@ class Session:
         """Work on a project that is open for writing; it is closed with the session."""
         self.close()
         self.project = project
-        self.worker = WorkerRoom(project.path, self.clock, self._greet_worker)
-        self.suggestions.skipped = set(project.settings.get(SKIPPED, []))
+        self.worker = WorkerRoom(
+            project.path, self.clock, self._greet_worker, device=lambda: self.choices.device
+        )
+        self.suggestions.remember(project.settings.get(MEMORY, {}), project.annotated_items())
         self.selected_class = project.classes[min(1, len(project.classes) - 1)].value
         self.reload_training()
         self.signals.project_changed.emit()
@@ -158,7 +164,7 @@ class Session:
         if self.current is None or self.current.name != item.name:
             self._save_or_stay()
             self._show(item)
-        self.signals.region_changed.emit(region)
+        self.signals.region_changed.emit(region or self.suggestions.region_of(item.name))
 
     def read_plane(self, stem: str, index: int) -> npt.NDArray[Any]:
         """Slice ``index`` of the stack ``stem``, ``(H, W, C)``."""
@@ -203,7 +209,7 @@ class Session:
         self.current = item
         self.prediction = self._read_prediction(item) if item is not None else None
         self.signals.current_changed.emit()
-        self.signals.region_changed.emit(None)
+        self.signals.region_changed.emit(self.suggestions.region_of(item.name) if item else None)
         if item is None or self.project is None:
             return
         self.tell(Watch((item.name,)))
@@ -313,7 +319,8 @@ class Session:
 
     def warm_up(self) -> None:
         """Start the worker ahead of Train, unless it crashed or nobody wants that."""
-        if not self.eager or self.worker is None or self.worker.alive or self.worker.crash:
+        eager = self.eager and self.preferences.warm_start
+        if not eager or self.worker is None or self.worker.alive or self.worker.crash:
             return
         try:
             self.worker.warm_up()

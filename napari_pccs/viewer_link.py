@@ -70,12 +70,16 @@ class ViewerLink:
         self._on_layer = on_layer
         self._busy = False
         self._shown_shape: tuple[int, ...] | None = None
-        self._visible = {ANNOTATION: True, PREDICTION: True, UNCERTAINTY: True}
+        self._visible = {
+            ANNOTATION: True,
+            PREDICTION: True,
+            UNCERTAINTY: session.preferences.show_uncertainty,
+        }
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
-        self._paper = AnnotationLayer(
+        self.paper = AnnotationLayer(
             session, self._add_annotation, self._connect, self._quiet, lambda: self._busy
         )
-        self.take_over = TakeOver(session, self._paper, self._outline, self._connect)
+        self.take_over = TakeOver(session, self.paper, self._outline, self._connect)
         signals = session.signals
         self._connect(signals.current_changed, self.show_item)
         self._connect(signals.annotation_replaced, self.show_annotation)
@@ -84,13 +88,14 @@ class ViewerLink:
         self._connect(signals.classes_changed, self._recolor)
         self._connect(signals.class_selected, self._select_class)
         self._connect(signals.region_changed, self.show_region)
+        self._connect(signals.preferences_changed, self._repaint)
         self._connect(signals.items_changed, self._images.forget_stack)
         self._connect(viewer.layers.events.removed, self._on_removed)
 
     @property
     def annotation(self) -> Labels | None:
         """The layer that is painted on, ``None`` while there is none."""
-        return self._paper.layer
+        return self.paper.layer
 
     @property
     def images(self) -> list[Image]:
@@ -110,7 +115,7 @@ class ViewerLink:
 
     def show_annotation(self, *, fresh: bool = False) -> None:
         """Show the session's annotation; with ``fresh`` the undo history begins anew."""
-        self._paper.show(fresh=fresh)
+        self.paper.show(fresh=fresh)
 
     def show_prediction(self) -> None:
         """Show the session's prediction and its uncertainty, or empty overlays when there is none."""
@@ -233,7 +238,7 @@ class ViewerLink:
 
     def _fit_overlays(self, shape: tuple[int, ...]) -> None:
         """Make the overlays the size of the new image before the view is fitted to all layers."""
-        self._paper.fit(shape)
+        self.paper.fit(shape)
         if self.prediction is not None:
             self.prediction.data = np.zeros(shape, np.uint8)
         if self.uncertainty is not None:
@@ -266,7 +271,7 @@ class ViewerLink:
             self.viewer.add_labels(
                 labels,
                 name=PREDICTION,
-                opacity=0.4,
+                opacity=self.session.preferences.prediction_opacity,
                 visible=self._visible[PREDICTION],
                 colormap=layer_looks.class_colormap(classes, hide_first=True),
                 metadata=export_table(self.session.need_project()),
@@ -306,22 +311,28 @@ class ViewerLink:
             return
         classes, table = self.session.project.classes, export_table(self.session.project)
         with self._quiet():
-            self._paper.recolor()
+            self.paper.recolor()
             if self.prediction is not None:
                 self.prediction.colormap = layer_looks.class_colormap(classes, hide_first=True)
                 self.prediction.metadata = table
 
+    def _repaint(self) -> None:
+        """The preferences have changed: layers that are there look as they say now."""
+        self.paper.repaint()
+        if self.prediction is not None:
+            self.prediction.opacity = self.session.preferences.prediction_opacity
+
     # ------------------------------------------------------ from the viewer
 
     def _select_class(self, value: int) -> None:
-        self._paper.select(value)
+        self.paper.select(value)
         self._activate_annotation()
 
     def _on_removed(self, event: Any) -> None:
         if self._busy:
             return
         layer = event.value  # compared by ==: what a plugin's viewer gives out are proxies
-        if self._paper.forget(layer):
+        if self.paper.forget(layer):
             self.take_over.put_down()
             return
         if layer == self.prediction:
@@ -363,7 +374,7 @@ class ViewerLink:
             for layer in (self.annotation, self.prediction, self.uncertainty, self.region, *self.images):
                 if layer is not None:
                     self._remove(layer)
-        self._paper.layer = None
+        self.paper.layer = None
         self.prediction = self.uncertainty = self.region = None
         self._images.clear()
         self._shown_shape = None

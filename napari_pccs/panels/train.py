@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
 
 from napari_pccs.desk import Desk
+from napari_pccs.panels.choices_box import ChoicesBox
 from napari_pccs.panels.models_table import ModelsTable
 from napari_pccs.panels.train_details import Details
 from napari_pccs.plot import Plot
@@ -82,6 +83,7 @@ class TrainStage(QWidget):
         self.plot = Plot(self._open_item)
         self.details = Details()
         self.models = ModelsTable(desk)
+        self.choices = ChoicesBox(desk, more=(row(self.preset, self.fresh, stretch=0), self.about))
         self._lay_out()
         signals = desk.session.signals
         for signal in (signals.training_changed, signals.worker_changed, signals.project_changed):
@@ -97,8 +99,7 @@ class TrainStage(QWidget):
         for widget in (
             self.banner,
             self.again,
-            row(self.preset, self.fresh, stretch=0),
-            self.about,
+            self.choices,
             self.train,
             self.pause,
             row(self.keep, self.discard),
