@@ -32,7 +32,8 @@ class ItemsModel(QAbstractTableModel):
         self._names: list[str] = []
         self._rows: list[str] = []
         self._index: dict[str, int] = {}
-        self._filter = ""
+        self._filter, self._state = "", ""
+        self._known: dict[str, ItemFacts] = {}
         self._order: tuple[int, bool] | None = None
         self.thumbnails = Thumbnails(self._plane, self._thumbnail_came)
         self.reload()
@@ -44,14 +45,15 @@ class ItemsModel(QAbstractTableModel):
         project = self._session.project
         self.beginResetModel()
         self.thumbnails.clear()
+        self._known = {}
         self._names = [item.name for item in project.items] if project is not None else []
         self._arrange()
         self.endResetModel()
 
-    def set_filter(self, words: str) -> None:
-        """Show only items whose name or state holds ``words``."""
+    def sift(self, words: str, state: str = "") -> None:
+        """Show only items whose name holds ``words`` (or whose state they are), in ``state`` if given."""
         self.beginResetModel()
-        self._filter = words.strip().lower()
+        self._filter, self._state = words.strip().lower(), state
         self._arrange()
         self.endResetModel()
 
@@ -64,6 +66,8 @@ class ItemsModel(QAbstractTableModel):
 
     def refresh(self, name: str) -> None:
         """The facts of an item have changed; its row stays where it is."""
+        if name in self._known:
+            self._known[name] = self._read_facts(name)
         row = self._index.get(name)
         if row is not None:
             self.dataChanged.emit(self.index(row, 0), self.index(row, len(COLUMNS) - 1))
@@ -78,8 +82,14 @@ class ItemsModel(QAbstractTableModel):
 
     def _arrange(self) -> None:
         rows = self._names
-        if self._filter:
+        if self._state or self._filter in STATES or self._order is not None:
+            self._know_all()
+        if self._state:
+            rows = [n for n in rows if self._facts(n).state == self._state]
+        if self._filter in STATES:
             rows = [n for n in rows if self._filter in n.lower() or self._filter == self._facts(n).state]
+        elif self._filter:
+            rows = [n for n in rows if self._filter in n.lower()]
         if self._order is not None:
             column, down = self._order
             rows = sorted(rows, key=lambda name: self._sort_key(name, column), reverse=down)
@@ -144,6 +154,17 @@ class ItemsModel(QAbstractTableModel):
     # -------------------------------------------------------------- plumbing
 
     def _facts(self, name: str) -> ItemFacts:
+        """Facts are read once and again when the item says that it has changed."""
+        facts = self._known.get(name)
+        if facts is None:
+            facts = self._known[name] = self._read_facts(name)
+        return facts
+
+    def _know_all(self) -> None:
+        if len(self._known) < len(self._names):
+            self._known = self._session.need_project().all_facts()
+
+    def _read_facts(self, name: str) -> ItemFacts:
         project = self._session.need_project()
         return project.item_facts(project.item(name))
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QModelIndex, QSize, Qt
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLineEdit, QTableView, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHeaderView,
+    QLineEdit,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 
-from napari_pccs.items_model import ItemsModel
+from napari_pccs.items_model import MARKS, STATES, ItemsModel
 from napari_pccs.session import Session
 from napari_pccs.thumbnails import SIDE
-from napari_pccs.ui import reported
+from napari_pccs.ui import reported, row
 
 WIDTHS = {1: 86, 2: 64, 3: 44}
 
@@ -23,14 +31,22 @@ class ItemsView(QWidget):
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Find by name or state…")
         self.filter.setClearButtonEnabled(True)
-        self.filter.textChanged.connect(self.model.set_filter)
+        self.filter.setAccessibleName("Find images by name or state")
+        self.filter.textChanged.connect(self._sift)
+        self.state = QComboBox()
+        self.state.setAccessibleName("Show images in this state")
+        self.state.addItem("all", "")
+        for state in STATES:
+            self.state.addItem(f"{MARKS[state]} {state}", state)
+        self.state.currentIndexChanged.connect(self._sift)
         self.table = self._make_table()
         self._following = False
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(self.filter)
+        layout.addWidget(row(self.filter, self.state, stretch=0))
         layout.addWidget(self.table)
+        self._layout = layout
         signals = session.signals
         signals.project_changed.connect(self.reload)
         signals.items_changed.connect(self.reload)
@@ -43,7 +59,7 @@ class ItemsView(QWidget):
         table = QTableView()
         table.setModel(self.model)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         table.setShowGrid(False)
         table.setIconSize(QSize(SIDE, SIDE))
         table.verticalHeader().setVisible(False)
@@ -60,6 +76,20 @@ class ItemsView(QWidget):
         table.setMinimumHeight(110)
         return table
 
+    def put_above_table(self, widget: QWidget) -> None:
+        """Make room for a line between filter and table."""
+        self._layout.insertWidget(1, widget)
+
+    def selected(self) -> list[str]:
+        """Names of the selected items, top to bottom."""
+        rows = sorted(index.row() for index in self.table.selectionModel().selectedRows())
+        return [self.model.names()[row] for row in rows]
+
+    def _sift(self, *_: object) -> None:
+        """Show what filter and state leave, with the item on screen marked if it is there."""
+        self.model.sift(self.filter.text(), self.state.currentData())
+        self.follow()
+
     def reload(self) -> None:
         """The items are other ones."""
         self.model.reload()
@@ -72,7 +102,7 @@ class ItemsView(QWidget):
         self._following = True
         if row < 0:
             self.table.clearSelection()
-        else:
+        elif self.table.currentIndex().row() != row or not self.selected():  # keep what is selected besides
             self.table.selectRow(row)
             self.table.scrollTo(self.model.index(row, 0))
         self._following = False

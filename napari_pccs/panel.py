@@ -26,6 +26,7 @@ from napari_pccs.actions import Actions
 from napari_pccs.classes import ClassEditor, shown
 from napari_pccs.desk import Desk
 from napari_pccs.footer import Footer
+from napari_pccs.items_menu import ItemsMenu
 from napari_pccs.items_view import ItemsView
 from napari_pccs.look_bar import LookBar
 from napari_pccs.panels.annotate import AnnotateStage
@@ -83,6 +84,7 @@ class PccsPanel(QWidget):
         )
         self.items = ItemsView(self.session)
         self.desk.order = self.items.order
+        self.items_menu = ItemsMenu(self.desk, self.items)
         self._build()
         self._end_preferences = preferences.watch(self._preferences_changed)
         self.session.signals.said.connect(ui.tell)

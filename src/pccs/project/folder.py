@@ -235,6 +235,12 @@ class ProjectFolder:
             raise ProjectError("the project is open for reading only", path=self.path)
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """Changes made in this block are written down once, at its end; none of them when it raises."""
+        with self._change():
+            yield
+
+    @contextmanager
     def _change(self) -> Iterator[None]:
         self._writable()
         with self._state.change():

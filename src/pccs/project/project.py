@@ -98,6 +98,15 @@ class Project(ProjectFolder):
             revision,
         )
 
+    def all_facts(self) -> dict[str, ItemFacts]:
+        """The whole table: the facts of every item by its name, quick where most are empty."""
+        known = {*self._annotations.keys_with_files(), *self._snapshots.keys()}
+        records, empty = self._state.records, ItemFacts("empty", False, False, None, None, 0)
+        return {
+            item.name: self.item_facts(item) if item.name in records or item.key in known else empty
+            for item in self.items
+        }
+
     def is_complete(self, item: str | Item) -> bool:
         """Whether unpainted pixels are the first class (else they are unknown)."""
         return self._state.record(self.item(item)).complete
@@ -204,6 +213,10 @@ class Project(ProjectFolder):
     def write_snapshot(self, item: str | Item, array: NDArray[Any], *, run: str, step: int) -> SnapshotRef:
         """Store a prediction (the worker's task); the two newest of an item are kept."""
         return self._snapshots.write(self.item(item), array, run=run, step=step)
+
+    def write_part(self, name: str, array: NDArray[Any]) -> Path:
+        """Store a prediction of a part of an item in ``predictions/NAME``; it is no item's newest."""
+        return self._snapshots.write_part(name, array)
 
     def runs(self) -> list[Run]:
         """Training runs, oldest first."""
