@@ -75,7 +75,6 @@ class ModelsTable(QWidget):
         """The models are other ones."""
         self._models = self._desk.session.models.all()[::-1]  # the newest on top
         in_use = self._desk.session.models.in_use(self._models)
-        self.setVisible(bool(self._models))
         self.table.setRowCount(len(self._models))
         for position, model in enumerate(self._models):
             self.table.setRowHeight(position, ROW_HEIGHT)
@@ -105,7 +104,8 @@ class ModelsTable(QWidget):
         """What can be done now."""
         active, model = self._desk.session.training.active, self.marked()
         self.use.setEnabled(model is not None and not active)
-        self.keep.setEnabled(bool(self._models))
+        self.keep.setEnabled(bool(self._models) or (active and self._desk.session.training.step > 0))
+        self.setVisible(bool(self._models) or active)
         self.delete.setEnabled(model is not None and not active)
         why = "Stop training first" if active else "Mark one in the table first" if model is None else ""
         self.use.setToolTip(why or "Predict with it; its run goes on with Train")

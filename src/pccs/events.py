@@ -65,9 +65,13 @@ class Cancel:
 
 @dataclass(frozen=True, config=_FROZEN)
 class Watch:
-    """From now on write snapshots of these items while training (first = most urgent)."""
+    """From now on write snapshots of these items while training (first = most urgent).
+
+    ``region`` is what is visible of the first one: of a large image it is predicted first.
+    """
 
     items: tuple[str, ...]
+    region: Region | None = None
 
 
 @dataclass(frozen=True, config=_FROZEN)
@@ -223,7 +227,8 @@ class Snapshot:
 
     The file is a ``uint8`` array ``[3, H, W]``: class value (the annotation's numbering),
     uncertainty × 255, student/teacher disagreement × 255. One file, so that the three always
-    belong together.
+    belong together. With a ``region`` it holds that part alone, ``rev`` being that of the newest whole
+    prediction: what is visible of a large image comes before the rest.
     """
 
     item: str
@@ -232,6 +237,7 @@ class Snapshot:
     run: str
     step: int
     uncertainty: float
+    region: Region | None = None
 
 
 @dataclass(frozen=True, config=_FROZEN)

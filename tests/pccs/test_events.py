@@ -19,6 +19,7 @@ COMMANDS: list[ev.Command] = [
     ev.Stop(),
     ev.Cancel(),
     ev.Watch(("a", "b:3")),
+    ev.Watch(("a",), (0, 1, 20, 30)),
     ev.Labels("ä ö", 4),
     ev.Reload(),
     ev.Predict(("a",)),
@@ -37,6 +38,7 @@ EVENTS: list[ev.Event] = [
     ev.Validated("r", 50, 9.0, None, {"cell": 0.5}, 10),
     ev.Validated("r", 250, 9.0, 0.7, {"cell": 0.7}, 10, 0.05, 8, 3, 0.5, None, (100, 200), 200, "About", "s"),
     ev.Snapshot("a", 1, "predictions/a.npy", "r", 5, 0.25),
+    ev.Snapshot("a", 1, "predictions/visible/a.npy", "r", 5, 0.25, (0, 1, 20, 30)),
     ev.Suggested(
         "entropy", (ev.Suggestion("a", 1.0, "because", (0, 1, 2, 3)), ev.Suggestion("b", 0.5, "so"))
     ),

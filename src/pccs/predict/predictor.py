@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,13 +19,16 @@ from pccs import atomic
 from pccs.data.normalise import Statistics, match_channels, measure, normalise
 from pccs.data.store import ItemStore, resize_image, scaled_size
 from pccs.errors import ImageError, ModelError
+from pccs.events import Region
 from pccs.method.uncertainty import normalised_entropy
 from pccs.nets import ModelFacts, SegmentationNet, checkpoint
 from pccs.nets.runtime import place, resolve_device, to_device
-from pccs.predict.tiles import forward_tiled, pad_to_multiple
+from pccs.predict.tiles import WHOLE, forward_tiled, pad_to_multiple
 from pccs.project import Item, Project, Run
 
 MODEL_FORMAT = 1
+SURROUNDINGS = 64
+"""Pixels of working scale that are looked at beyond a part of an image, so that its edge is no edge."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,8 @@ class Predictor:
     ) -> None:
         self.facts, self.net, self.device, self.student = facts, net, device, student
         self.run, self.step = run, step
+        self.between: Callable[[], None] | None = None
+        """Called before each tile of a large image; may raise to give up."""
         self._store: ItemStore | None = None
         self._values = np.array([c.value for c in facts.classes], np.uint8)
 
@@ -158,6 +166,20 @@ class Predictor:
         size = project.sources[found.stem].info.plane_shape
         return self._finish(self._items(project).image(found.name), size)
 
+    def is_large(self, project: Project, item: str | Item) -> bool:
+        """Whether an item is predicted in tiles, which takes its time."""
+        return self._items(project).image(project.item(item).name)[0].numel() > WHOLE
+
+    def predict_part(self, project: Project, item: str | Item, region: Region) -> Prediction:
+        """Segment ``region`` of an item, with what surrounds it in view: arrays of the region's size."""
+        found = project.item(item)
+        size = project.sources[found.stem].info.plane_shape
+        image = self._items(project).image(found.name)
+        rows = _span(region[0], region[2], size[0], image.shape[-2])
+        cols = _span(region[1], region[3], size[1], image.shape[-1])
+        part = image[:, rows.cut, cols.cut].contiguous()
+        return self._finish(part, (rows.length, cols.length), (rows.inner, cols.inner))
+
     @torch.no_grad()
     def embed(self, project: Project, item: str | Item) -> NDArray[np.float32]:
         """Mean bottleneck feature of an item, ``(D,)`` of unit length: how much two look alike."""
@@ -176,23 +198,42 @@ class Predictor:
         return self._store
 
     @torch.no_grad()
-    def _finish(self, small: Tensor, size: tuple[int, int]) -> Prediction:
-        probabilities = self._probabilities(self.net, small, size)
+    def _finish(
+        self, small: Tensor, size: tuple[int, int], inner: tuple[slice, slice] = (slice(None), slice(None))
+    ) -> Prediction:
+        probabilities = self._probabilities(self.net, small, size)[:, *inner]
         uncertainty = normalised_entropy(probabilities[None])[0].clamp(0.0, 1.0)
         disagreement = None
         if self.student is not None:
-            other = self._probabilities(self.student, small, size)
+            other = self._probabilities(self.student, small, size)[:, *inner]
             disagreement = (0.5 * (other - probabilities).abs().sum(0)).clamp(0.0, 1.0).numpy()
         values: NDArray[np.uint8] = self._values[probabilities.argmax(0).numpy()]
         return Prediction(probabilities.numpy(), values, uncertainty.numpy(), disagreement)
 
     def _probabilities(self, net: nn.Module, small: Tensor, size: tuple[int, int]) -> Tensor:
-        logits = forward_tiled(net, to_device(small[None], self.device))
+        logits = forward_tiled(net, to_device(small[None], self.device), self.between)
         shares = logits.float().softmax(1)
         if shares.shape[-2:] != size:
             shares = F.interpolate(shares, size=size, mode="bilinear", align_corners=False)
             shares = shares / shares.sum(1, keepdim=True)
         return shares[0].cpu()
+
+
+class _Span(NamedTuple):
+    """One side of a part: where it is cut out, how long that is in pixels, and what of it is asked for."""
+
+    cut: slice
+    length: int
+    inner: slice
+
+
+def _span(start: int, end: int, full: int, small: int) -> _Span:
+    """The side ``[start, end)`` of ``full`` pixels, which are ``small`` ones at the working scale."""
+    factor = small / full
+    first = max(0, int(start * factor) - SURROUNDINGS)
+    last = min(small, math.ceil(end * factor) + SURROUNDINGS)
+    origin = round(first / factor)
+    return _Span(slice(first, last), round(last / factor) - origin, slice(start - origin, end - origin))
 
 
 def _filled(facts: ModelFacts, weights: dict[str, Tensor], device: torch.device, path: Path) -> nn.Module:

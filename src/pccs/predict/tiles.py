@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,10 +23,11 @@ def pad_to_multiple(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
 
 
 @torch.no_grad()
-def forward_tiled(net: nn.Module, x: Tensor) -> Tensor:
+def forward_tiled(net: nn.Module, x: Tensor, between: Callable[[], None] | None = None) -> Tensor:
     """Logits ``[1, C, H, W]`` of ``x [1, channels, H, W]``; large images by Gaussian-blended tiles.
 
-    Evaluation mode is the caller's matter (the network has no layer that depends on it).
+    ``between`` is called before each tile and may raise to give up. Evaluation mode is the caller's
+    matter (the network has no layer that depends on it).
     """
     padded, (height, width) = pad_to_multiple(x)
     if padded.shape[-2] * padded.shape[-1] <= WHOLE:
@@ -32,9 +35,13 @@ def forward_tiled(net: nn.Module, x: Tensor) -> Tensor:
     else:
         from monai.inferers.utils import sliding_window_inference
 
-        blended = sliding_window_inference(
-            padded, TILE, 1, lambda tile: net(tile)[0], overlap=0.25, mode="gaussian"
-        )
+        def one(tile: Tensor) -> Tensor:
+            if between is not None:
+                between()
+            logits: Tensor = net(tile)[0]
+            return logits
+
+        blended = sliding_window_inference(padded, TILE, 1, one, overlap=0.25, mode="gaussian")
         assert isinstance(blended, Tensor)
         logits = blended
     return logits[..., :height, :width]

@@ -90,6 +90,14 @@ class SnapshotStore:
         self._index.changed_here(before)
         return SnapshotRef(self._folder / name, rev, units / _UNITS, run, step)
 
+    def write_part(self, name: str, array: NDArray[Any]) -> Path:
+        """Write a part under a name that is no snapshot's."""
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+        return path
+
     def _ref(self, entry: Entry) -> SnapshotRef:
         fields = entry.fields
         return SnapshotRef(

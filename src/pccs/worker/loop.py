@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
-import traceback
 from collections import deque
 from collections.abc import Iterator
 from queue import Empty
@@ -19,8 +17,9 @@ from pccs.worker import log
 from pccs.worker.begin import Wish, begin
 from pccs.worker.keeping import discard_model, keep_model
 from pccs.worker.pipe import Inbox
-from pccs.worker.recovery import is_out_of_memory, release_memory
+from pccs.worker.recovery import release_memory, said_of
 from pccs.worker.segmenting import SegmentTask
+from pccs.worker.snapshots import Snapshots
 from pccs.worker.training import Emit, Session
 from pccs.worker.watch import FairShare, Watchlist
 
@@ -28,8 +27,8 @@ _IDLE_WAIT = 60.0
 """Seconds between two looks at the log's size while nothing happens."""
 _LOOK_AT = 100
 """Items that a ranking looks at; of more, a sample."""
-_URGENT = (ev.Pause, ev.Stop, ev.Cancel, ev.Suggest, ev.Shutdown)
-"""Commands that do not wait for a ranking to end."""
+_URGENT = (ev.Pause, ev.Stop, ev.Cancel, ev.Suggest, ev.Shutdown, ev.StopSegment)
+"""Commands that do not wait for a ranking, or for the tiles of a large image, to end."""
 
 
 class _OvertakenError(Exception):
@@ -57,9 +56,12 @@ class Worker:
         self._segment: SegmentTask | None = None
         self._watch = Watchlist()
         self._asked: deque[str] = deque()
+        self._proposed: deque[str] = deque()
         self._pending: deque[ev.Command | None] = deque()
         self._share = FairShare()
         self._predictor: Predictor | None = None
+        self._snapshots = Snapshots(project, emit)
+        self._urgent: tuple[type, ...] = _URGENT
         self._ending = False
 
     def run(self) -> None:
@@ -91,7 +93,7 @@ class Worker:
 
     def _busy(self) -> bool:
         training = self._session is not None and not self._session.paused
-        return bool(training or self._segment or self._asked)
+        return bool(training or self._segment or self._asked or self._proposed)
 
     def _obey(self, command: ev.Command | None) -> None:
         match command:
@@ -106,8 +108,8 @@ class Worker:
                 self._keep()
             case ev.Cancel():
                 self._discard()
-            case ev.Watch(items):
-                self._watch_items(items)
+            case ev.Watch(items, region):
+                self._watch_items(items, region)
             case ev.Labels(item):
                 self._labels_changed(item)
             case ev.Reload():
@@ -139,9 +141,10 @@ class Worker:
             self.emit(ev.Noticed("info", sentence))
             self._session.tell_state()
 
-    def _watch_items(self, items: tuple[str, ...]) -> None:
-        self._watch.set(items)
-        if self._session is not None and self._session.paused:
+    def _watch_items(self, items: tuple[str, ...], region: ev.Region | None) -> None:
+        before = self._watch.items
+        self._watch.set(items, region)
+        if items != before and self._session is not None and self._session.paused:
             self._asked.extend(i for i in items[:1] if i not in self._asked)
 
     def _labels_changed(self, item: str) -> None:
@@ -184,14 +187,19 @@ class Worker:
         except _OvertakenError:
             return
         self.emit(ev.Suggested(used, tuple(found)))
+        self._proposed = deque(s.item for s in found) if predictor is not None else deque()
 
     def _ranking(self, done: int, total: int) -> None:
         """Tell how far ranking has come; a command that ends things does not wait for it."""
         self.emit(ev.Progressed("suggest", done, total))
+        self._listen()
+
+    def _listen(self) -> None:
+        """Take in what was said meanwhile; what is urgent does not wait for the work at hand."""
         with contextlib.suppress(Empty):
             while True:
                 self._pending.append(self.inbox.get_nowait())
-        if any(c is None or isinstance(c, _URGENT) for c in self._pending):
+        if any(c is None or isinstance(c, self._urgent) for c in self._pending):
             raise _OvertakenError
 
     # ---------------------------------------------------------------- models
@@ -219,6 +227,8 @@ class Worker:
         session = self._session if self._session and not self._session.paused else None
         if self._asked:
             self._predict(self._asked.popleft())
+        elif self._proposed:  # what is proposed will be looked at: its prediction is there before
+            self._predict(self._proposed.popleft())
         if self._segment and (session is None or self._share.turn() == "segment"):
             with self._timed("segment"):
                 self._advance_segment(self._segment)
@@ -232,45 +242,63 @@ class Worker:
             began = time.monotonic()
             self._refresh_watched(self._watch.next_item())
             session.spent(time.monotonic() - began)
-            self._watch.took(time.monotonic() - began, time.monotonic())
         if session.complete:
             self._keep()
 
     def _refresh_watched(self, item: str) -> None:
+        began, self._urgent = time.monotonic(), (*_URGENT, ev.Watch)
         try:
-            self._write_snapshot(item)
+            large = self._watch.region is not None and self._model().is_large(self.project, item)
+            part = self._watch.visible_part(item, began) if large else None
+            self._write_snapshot(item, part)
+        except _OvertakenError:
+            self._watch.interrupted(time.monotonic())
         except (PccsError, OSError) as error:
             self._watch.drop(item)
-            self.emit(ev.Noticed("warning", f"{item} is not predicted any more: {self._sentence(error)}"))
+            self.emit(ev.Noticed("warning", f"{item} is not predicted any more: {said_of(error)}"))
+        else:
+            took = self._watch.took_whole if large and part is None else self._watch.took
+            took(time.monotonic() - began, time.monotonic())
+        finally:
+            self._urgent = _URGENT
 
     def _advance_segment(self, task: SegmentTask) -> None:
         try:
             task.advance(self._write_snapshot)
+        except _OvertakenError:
+            return  # the item is done after what was urgent
         except Exception as error:
             self._segment = None
-            task.end("failed", self._sentence(error))
+            task.end("failed", said_of(error))
         else:
             if task.complete:
                 self._segment = None
                 task.end("done")
 
     def _predict(self, item: str) -> None:
-        self._write_snapshot(item)
+        region = self._watch.region if item in self._watch.items[:1] else None
+        try:
+            if region is not None and self._model().is_large(self.project, item):
+                self._write_snapshot(item, region)
+            self._write_snapshot(item)
+        except _OvertakenError:
+            self._asked.appendleft(item)
 
-    def _write_snapshot(self, item: str) -> None:
+    def _write_snapshot(self, item: str, part: ev.Region | None = None) -> None:
         predictor = self._model()
-        prediction = predictor.predict_item(self.project, item)
         step = self._session.trainer.shown_step if self._session else predictor.step
-        found = self.project.write_snapshot(item, prediction.as_snapshot(), run=predictor.run, step=step)
-        path = found.path.relative_to(self.project.path) if found.path.is_absolute() else found.path
-        self.emit(ev.Snapshot(item, found.rev, path.as_posix(), found.run, found.step, found.uncertainty))
+        if part is None:
+            self._snapshots.whole(predictor, item, step)
+        else:
+            self._snapshots.part(predictor, item, part, step)
 
     def _model(self) -> Predictor:
-        if self._session is not None:
-            return self._session.predictor
-        if self._predictor is None:
+        if self._session is None and self._predictor is None:
             self._predictor = Predictor.load(self.project, device=self.device)
-        return self._predictor
+        predictor = self._session.predictor if self._session is not None else self._predictor
+        assert predictor is not None
+        predictor.between = self._listen
+        return predictor
 
     @contextlib.contextmanager
     def _timed(self, who: str) -> Iterator[None]:
@@ -348,7 +376,7 @@ class Worker:
             yield
         except Exception as error:
             session, self._session = self._session, None
-            sentence = self._sentence(error)
+            sentence = said_of(error)
             self.emit(ev.Noticed("error", sentence))
             trainer = session.trainer if session else None
             self._training_ended(
@@ -364,16 +392,4 @@ class Worker:
         try:
             yield
         except Exception as error:
-            self.emit(ev.Noticed("error", self._sentence(error)))
-
-    def _sentence(self, error: Exception) -> str:
-        """What to say of an error; the traceback of one nobody foresaw goes to the log."""
-        if isinstance(error, PccsError):
-            return str(error)
-        traceback.print_exception(error, file=sys.stderr)
-        if is_out_of_memory(error):
-            return "Memory ran out. Close other programs, or pause training meanwhile."
-        if isinstance(error, OSError):
-            where = f" {error.filename}" if error.filename else ""
-            return f"The system refused{where}: {error.strerror or error}. Details are in {log.NAME}."
-        return f"Something unforeseen happened ({type(error).__name__}: {error}). Details are in {log.NAME}."
+            self.emit(ev.Noticed("error", said_of(error)))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import sys
+import traceback
 
 import torch
 
 from pccs.config import TrainSettings
-from pccs.errors import TrainingError
+from pccs.errors import PccsError, TrainingError
 from pccs.train import Trainer
+from pccs.worker import log
 
 _SMALLEST_CROP = 32
 
@@ -75,3 +78,16 @@ def release_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def said_of(error: Exception) -> str:
+    """What to say of an error; the traceback of one nobody foresaw goes to the log."""
+    if isinstance(error, PccsError):
+        return str(error)
+    traceback.print_exception(error, file=sys.stderr)
+    if is_out_of_memory(error):
+        return "Memory ran out. Close other programs, or pause training meanwhile."
+    if isinstance(error, OSError):
+        where = f" {error.filename}" if error.filename else ""
+        return f"The system refused{where}: {error.strerror or error}. Details are in {log.NAME}."
+    return f"Something unforeseen happened ({type(error).__name__}: {error}). Details are in {log.NAME}."

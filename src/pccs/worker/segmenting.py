@@ -52,6 +52,9 @@ class SegmentTask:
         except (ImageError, MaskError, ProjectError) as error:
             self._failed += 1
             self._emit(Noticed("warning", f"{item} was not segmented: {error}"))
+        except Exception:
+            self._left.appendleft(item)  # it is not done: something urgent came, or the task ends here
+            raise
         self._tell(item)
 
     def end(self, outcome: Outcome, message: str = "") -> None:
