@@ -30,7 +30,7 @@ def newest(events: Sequence[Event | Ended]) -> list[Event | Ended]:
     kept: list[Event | Ended] = []
     for event in reversed(events):
         if isinstance(event, Snapshot):
-            key = ("snapshot", event.item)
+            key = ("snapshot" if event.region is None else "part", event.item)
         elif isinstance(event, Progressed):
             key = ("progress", event.task)
         else:
@@ -61,8 +61,7 @@ class EventSink:
             case Snapshot():
                 self._snapshot(event)
             case Suggested():
-                self._session.suggestions.answered(event)
-                signals.suggestions_changed.emit()
+                self._suggested(event)
             case Progressed():
                 signals.progressed.emit(event)
             case Finished():
@@ -88,9 +87,21 @@ class EventSink:
 
     def _snapshot(self, event: Snapshot) -> None:
         session = self._session
-        if session.current is not None and session.current.name == event.item:
+        if session.current is None or session.current.name != event.item:
+            pass
+        elif event.region is not None:
+            session.show_part(event.path, event.region, step=event.step, run=event.run)
+        else:
             session.show_snapshot(event.path, step=event.step, run=event.run, rev=event.rev)
-        session.signals.item_changed.emit(event.item)
+        if event.region is None:
+            session.signals.item_changed.emit(event.item)
+
+    def _suggested(self, event: Suggested) -> None:
+        session = self._session
+        session.suggestions.answered(event)
+        session.signals.suggestions_changed.emit()
+        if session.current is not None:
+            session.signals.region_changed.emit(session.suggestions.region_of(session.current.name))
 
     def _models_changed(self) -> None:
         session = self._session

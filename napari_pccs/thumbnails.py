@@ -39,10 +39,18 @@ class Thumbnails(QObject):
         ``read(name)`` gives a plane ``(H, W, C)``; called on a thread of its own.
     ready
         Called on the Qt thread with the name of an item whose icon has come.
+    shape
+        Makes the picture, ``uint8 (h, w, 3)``, of what was read; on that thread too.
     """
 
-    def __init__(self, read: Callable[[str], npt.NDArray[Any]], ready: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        read: Callable[[str], npt.NDArray[Any]],
+        ready: Callable[[str], None],
+        shape: Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8]] = shrink,
+    ) -> None:
         super().__init__()
+        self._shape = shape
         self._read = read
         self._ready = ready
         self._icons: OrderedDict[str, QIcon] = OrderedDict()
@@ -94,7 +102,7 @@ class Thumbnails(QObject):
     ) -> None:
         while (name := wanted.get()) is not None:
             try:
-                small = shrink(self._read(name))
+                small = self._shape(self._read(name))
             except Exception:
                 small = None  # the item itself says what is wrong when it is opened
             done.put((name, small))
@@ -118,4 +126,7 @@ def _icon(small: npt.NDArray[np.uint8]) -> QIcon:
     small = np.ascontiguousarray(small)
     height, width = small.shape[:2]
     image = QImage(small.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
-    return QIcon(QPixmap.fromImage(image.copy()))
+    pixmap = QPixmap.fromImage(image.copy())
+    icon = QIcon(pixmap)
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)  # Qt would tint it, and an image is to be seen as it is
+    return icon

@@ -16,12 +16,12 @@ from pccs.events import Suggestion
 from pccs.project import Project
 from pccs.suggest.base import Candidate, Pool, Strategy
 from pccs.suggest.gather import Progress, embed, look, open_items
-from pccs.suggest.registry import STRATEGIES, choose
+from pccs.suggest.registry import AUTOMATIC, STRATEGIES, choose
 
 if TYPE_CHECKING:
     from pccs.predict import Predictor
 
-__all__ = ["STRATEGIES", "Candidate", "Pool", "Strategy", "suggest"]
+__all__ = ["AUTOMATIC", "STRATEGIES", "Candidate", "Pool", "Strategy", "suggest"]
 
 
 def suggest(

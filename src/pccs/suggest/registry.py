@@ -19,10 +19,14 @@ def find_strategies() -> dict[str, Strategy]:
 
 STRATEGIES: dict[str, Strategy] = find_strategies()
 """Name → strategy, in alphabetical order of their files."""
+BEFORE, AFTER = "diversity", "entropy"
+"""What ``"auto"`` is before there is a model, and after: what ``benchmarks.suggest`` says."""
+AUTOMATIC = "Typical images before a model exists, uncertain regions once it does."
+"""The same for a person."""
 
 
 def choose(name: str, *, model: bool) -> Strategy:
-    """The strategy called ``name``; ``"auto"``: `entropy` where there is a model, else `diversity`.
+    """The strategy called ``name``; ``"auto"``: :data:`AFTER` where there is a model, else :data:`BEFORE`.
 
     Raises
     ------
@@ -32,7 +36,7 @@ def choose(name: str, *, model: bool) -> Strategy:
         If it ranks predictions and nothing is trained yet.
     """
     if name == "auto":
-        name = "entropy" if model else "diversity"
+        name = AFTER if model else BEFORE
     if name not in STRATEGIES:
         raise ConfigError(f"there is no strategy {name!r}", allowed=", ".join(["auto", *STRATEGIES]))
     strategy = STRATEGIES[name]
