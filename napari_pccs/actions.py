@@ -15,7 +15,6 @@ from pccs.events import (
     Suggest,
     Suggestion,
     Train,
-    Watch,
 )
 
 
@@ -59,7 +58,7 @@ class Actions:
         session.signals.training_changed.emit()
         try:
             if session.current is not None:
-                session.send(Watch((session.current.name,)))
+                session.send(session.watched())
             session.send(self._last_train)
         except Exception:
             session.training.lost()

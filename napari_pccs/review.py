@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pccs.events import Region
 from pccs.labels import LabelClass
 
 UInt8 = npt.NDArray[np.uint8]
@@ -47,6 +49,28 @@ class Prediction:
         table[list(known)] = known
         scale = np.float32(1 / 255)
         return cls(item, table[planes[0]], planes[1] * scale, planes[2] * scale, step, run, rev)
+
+    def placed(self, region: Region, under: Prediction | None, shape: tuple[int, ...]) -> Prediction:
+        """This prediction of ``region`` put onto the one of the whole image, ``shape`` being ``(H, W)``.
+
+        What lies outside comes from ``under``; without that nothing is predicted there.
+        """
+        row0, col0, row1, col1 = region
+
+        def put(part: npt.NDArray[Any], below: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+            whole = np.zeros(shape, part.dtype) if below is None else below.copy()
+            whole[row0:row1, col0:col1] = part
+            return whole
+
+        return Prediction(
+            self.item,
+            put(self.labels, under.labels if under else None),
+            put(self.uncertainty, under.uncertainty if under else None),
+            put(self.disagreement, under.disagreement if under else None),
+            self.step,
+            self.run,
+            under.rev if under else 0,
+        )
 
 
 def final_mask(

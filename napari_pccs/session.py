@@ -26,6 +26,7 @@ from napari_pccs.stacks import Planes
 from napari_pccs.suggestions import MEMORY, SuggestionQueue
 from napari_pccs.training import TrainingFacts
 from napari_pccs.training_choices import TrainingChoices
+from napari_pccs.view import View
 from napari_pccs.worker_room import WorkerRoom
 from pccs.errors import PccsError, ProjectError, WorkerError
 from pccs.events import Command, Predict, Region, Watch
@@ -65,12 +66,15 @@ class Session:
         """The image of the current item, ``(H, W, C)``."""
         self.prediction: Prediction | None = None
         self.selected_class = 0
+        self.visible_part: Callable[[], Region | None] = lambda: None
+        """Asks the viewer what of the current item is visible; ``None``: nobody knows."""
         self._predict_at: float | None = None
         self._last_said = ("", 0.0)
         self.planes = Planes(lambda name: self.need_project().image(name))
         self.annotations = Annotations(self)
         self.sources = Sources(self)
         self.models = Models(self)
+        self._view = View(self)
         self.events = EventSink(self)
         self.preferences = Preferences()
         self.choices = TrainingChoices(self)
@@ -212,7 +216,7 @@ class Session:
         self.signals.region_changed.emit(self.suggestions.region_of(item.name) if item else None)
         if item is None or self.project is None:
             return
-        self.tell(Watch((item.name,)))
+        self.tell(self._view.watched(item.name))
         self._predict_at = self.clock() + BROWSE_DELAY
 
     def _predict_due(self) -> None:
@@ -261,6 +265,24 @@ class Session:
             self.prediction = newer
             self.signals.prediction_changed.emit()
 
+    def show_part(self, path: str | Path, region: Region, *, step: int, run: str) -> None:
+        """Show a newer prediction of ``region``, what is visible, of the current item; the rest stays."""
+        item, shown = self.need_item(), self.prediction
+        if shown is not None and shown.run == run and shown.step > step:
+            return
+        project = self.need_project()
+        try:
+            planes = project.read_snapshot(project.path / path)
+        except (PccsError, OSError):
+            return  # superseded: the next one brings another
+        row0, col0, row1, col1 = region
+        if self.plane is None or planes.shape[1:] != (row1 - row0, col1 - col0):
+            return
+        known = [label.value for label in project.classes]
+        part = Prediction.from_snapshot(item.name, planes, known, step=step, run=run, rev=0)
+        self.prediction = part.placed(region, shown, self.plane.shape[:2])
+        self.signals.prediction_changed.emit()
+
     def _read_prediction(self, item: Item) -> Prediction | None:
         ref = self.need_project().latest_snapshot(item)
         if ref is None:
@@ -297,6 +319,7 @@ class Session:
         if self.worker is None:
             return
         self._predict_due()
+        self._view.follow()
         self.events.take(self.worker.pump())
         if self.worker is not None:
             self.worker.rest(self.training.active or self.segmenting or self.suggestions.asked)
@@ -341,6 +364,10 @@ class Session:
         except PccsError as error:
             self.say("warning", str(error))
 
+    def watched(self) -> Watch:
+        """What the worker is to keep fresh: the item on screen, its visible part first."""
+        return self._view.watched(self.need_item().name)
+
     def _greet_worker(self, send: Callable[[Command], None]) -> None:
         if self.current is not None:
-            send(Watch((self.current.name,)))
+            send(self._view.watched(self.current.name))

@@ -22,6 +22,7 @@ from napari_pccs.session import Session
 from napari_pccs.slider import Slider
 from napari_pccs.stacks import Stack
 from napari_pccs.take_over import OUTLINE, TakeOver
+from pccs.events import Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +92,7 @@ class ViewerLink:
         self._connect(signals.preferences_changed, self._repaint)
         self._connect(signals.items_changed, self._images.forget_stack)
         self._connect(viewer.layers.events.removed, self._on_removed)
+        session.visible_part = self.visible_part
 
     @property
     def annotation(self) -> Labels | None:
@@ -116,6 +118,15 @@ class ViewerLink:
     def show_annotation(self, *, fresh: bool = False) -> None:
         """Show the session's annotation; with ``fresh`` the undo history begins anew."""
         self.paper.show(fresh=fresh)
+
+    def visible_part(self) -> Region | None:
+        """What of the current item is on the canvas, as the last drawing found it."""
+        if self.annotation is None or self.annotation not in self.viewer.layers:
+            return None
+        (row0, col0), (row1, col1) = self.annotation.corner_pixels[:, -2:]
+        high, wide = self.annotation.data.shape[-2:]
+        part = (max(0, int(row0)), max(0, int(col0)), min(high, int(row1) + 1), min(wide, int(col1) + 1))
+        return part if part[2] > part[0] + 1 and part[3] > part[1] + 1 else None
 
     def show_prediction(self) -> None:
         """Show the session's prediction and its uncertainty, or empty overlays when there is none."""
