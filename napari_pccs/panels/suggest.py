@@ -134,6 +134,8 @@ class SuggestStage(QWidget):
         queue, current, project = session.suggestions, session.current, session.project
         if project is None or not len(project.items):
             return "Add images first."
+        if queue.empty_handed and not queue.entries:
+            return "Nothing is left to suggest: every image is annotated, accepted or set aside."
         if queue.here is not None and current is not None and queue.here.item == current.name:
             inside = "inside the frame" if queue.here.region is not None else "on this image"
             return f"Paint {inside}. {queue.here.reason}. Then press S for the next."
@@ -141,8 +143,6 @@ class SuggestStage(QWidget):
             title = self._choices.get(queue.strategy, ("", ""))[0]
             chosen = f"Best first, by “{title}”. " if title else ""
             return f"{chosen}Take one, put it off, or skip it."
-        if queue.empty_handed:
-            return "Nothing is left to suggest: every image is annotated, accepted or set aside."
         return "Ask which image, and which part of it, is worth annotating next."
 
     def _item_changed(self, name: str) -> None:
