@@ -105,6 +105,17 @@ class Desk:
             if isinstance(layer, Image) and not layer.multiscale and layer not in ours
         ]
 
+    def foreign_labels(self) -> list[Any]:
+        """Labels layers of the viewer that are not ours, and hold one array."""
+        from napari.layers import Labels
+
+        ours = [self.link.annotation, self.link.prediction]
+        return [
+            layer
+            for layer in self.viewer.layers
+            if isinstance(layer, Labels) and not layer.multiscale and layer not in ours
+        ]
+
     def use_layers(self) -> None:
         """Add every open image layer as a source; the layers stay, hidden."""
         layers = self.foreign_layers()

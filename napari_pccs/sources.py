@@ -131,6 +131,7 @@ class Sources:
         self._session.signals.items_changed.emit()
         self._session.tell(Reload())
         self._session.show_something()
+        self._session.signals.training_changed.emit()  # what is missing before training is another thing now
 
     def _left_out(self, errors: Sequence[PccsError]) -> None:
         for error in errors[:SHOWN]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt
 from qtpy.QtWidgets import QComboBox, QListView, QMenu, QPushButton, QWidget
 
 from napari_pccs import dialogs, ui
 from napari_pccs.desk import Desk
+from napari_pccs.label_layers import planes_for, take_layer, values_of
 from napari_pccs.mask_dialog import MaskMeaning, ask_meaning
 from napari_pccs.ui import button, reported, row, stage_layout, text
 from pccs.images import SourceInfo
@@ -124,6 +127,8 @@ class ImagesStage(QWidget):
         menu = QMenu(made)
         menu.addAction("A folder of masks…", self._import_folder)
         menu.addAction("One mask…", self._import_file)
+        self.label_layers = menu.addMenu("An open label layer")
+        menu.aboutToShow.connect(self.list_label_layers)
         made.setMenu(menu)
         return made
 
@@ -214,6 +219,28 @@ class ImagesStage(QWidget):
 
     def _import_file(self) -> None:
         self._import_masks(dialogs.ask_mask_file(self))
+
+    def list_label_layers(self) -> None:
+        """Offer the Labels layers that are open in napari."""
+        self.label_layers.clear()
+        layers = self._desk.foreign_labels()
+        for layer in layers:
+            self.label_layers.addAction(layer.name, partial(self._import_layer, layer))
+        self.label_layers.setEnabled(bool(layers))
+
+    def _import_layer(self, layer: Any, *_: bool) -> None:
+        session = self._desk.session
+        with reported():
+            array, project = np.asarray(layer.data), session.need_project()
+            items = [item.name for item, _ in planes_for(array, project, session.current)]
+            replaced = len({*items} & {*project.annotated_items()})
+            found = values_of(array, layer.name)
+            meaning = ask_meaning(self, layer.name, found, project.classes, replaced)
+            if meaning is None:
+                return
+            done = take_layer(session, array, self._table(meaning), complete=meaning.complete)
+            layer.visible = False
+            session.say("info", f"Annotations from {layer.name} for {ui.count(len(done), 'image')}.")
 
     def _import_masks(self, place: Path | None) -> None:
         if place is None:
