@@ -161,6 +161,7 @@ class Hand:
         self._timer.stop()
         if 0 < self._tick % (self.STROKE + self.REST) <= self.STROKE:
             self._send("MouseButtonRelease", self._where(self.STROKE))
+            self._on_stroke(True)
 
     def _move(self) -> None:
         position = self._tick % (self.STROKE + self.REST)

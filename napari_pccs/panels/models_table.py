@@ -33,9 +33,9 @@ class ModelsTable(QWidget):
         self._desk = desk
         self._models: list[ModelRef] = []
         self.table = self._make_table()
-        self.use = button("Use this one", self._use, tip="Predict with it; its run goes on with Train")
+        self.use = button("Use", self._use, tip="Predict with it; its run goes on with Train")
         self.keep = button(
-            "Keep the present one", self._keep, tip="A copy for later, whatever training does from now on"
+            "Keep present", self._keep, tip="A copy for later, whatever training does from now on"
         )
         self.delete = button("Delete…", self._delete)
         body = column(self.table, row(self.use, self.keep, self.delete))

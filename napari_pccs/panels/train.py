@@ -130,8 +130,7 @@ class TrainStage(QWidget):
         self.train.setEnabled(not missing)
         self.train.setText("Train" if training.step == 0 or self.fresh.isChecked() else "Go on training")
         self.train.setToolTip(missing or "Train in the background; go on painting meanwhile")
-        for widget in (self.preset, self.fresh):
-            widget.setEnabled(not active)
+        self.choices.setVisible(not active)  # they wait for the next Train; what happens now needs the room
         for widget in (self.pause, self.keep, self.discard):
             widget.setVisible(active)
             widget.setEnabled(active and not training.ending)
@@ -162,7 +161,8 @@ class TrainStage(QWidget):
         if training.ending == "discard":
             return "Cancelling; going back to where Train was pressed…"
         if training.detail:
-            return training.detail
+            sentence = training.detail[0].upper() + training.detail[1:]
+            return sentence if sentence[-1] in ".…!?" else f"{sentence}."
         return {
             "idle": f"Not training. {training.step} steps were learned." if training.step else "",
             "preparing": "Preparing…",
