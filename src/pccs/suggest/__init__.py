@@ -7,6 +7,7 @@ promised that the benchmark does not show.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +16,14 @@ from pccs.errors import ConfigError
 from pccs.events import Suggestion
 from pccs.project import Project
 from pccs.suggest.base import Candidate, Pool, Strategy
-from pccs.suggest.gather import Progress, embed, look, open_items
+from pccs.suggest.gather import Progress, embed, look, open_items, unfinished_items
 from pccs.suggest.registry import AUTOMATIC, STRATEGIES, choose
 
 if TYPE_CHECKING:
     from pccs.predict import Predictor
+
+_FULL = 0.9
+"""Share of an image that lies near strokes, from which on nothing more is suggested on it."""
 
 __all__ = ["AUTOMATIC", "STRATEGIES", "Candidate", "Pool", "Strategy", "suggest"]
 
@@ -35,16 +39,17 @@ def suggest(
     limit: int = 200,
     progress: Progress | None = None,
 ) -> tuple[str, list[Suggestion]]:
-    """Rank the items nobody has annotated.
+    """Rank the items nobody has annotated, and places on unfinished ones when there are too few.
 
     Parameters
     ----------
     project
-        Items with strokes, accepted items and those in ``skip`` are left out.
+        Accepted items, complete ones and those in ``skip`` are left out. Items with strokes come in only
+        when fewer than ``count`` are without, and only by regions away from their strokes.
     predictor
         The model, or ``None`` before anything is trained.
     count
-        Number of suggestions wanted; fewer come back when there are fewer items.
+        Number of suggestions wanted; fewer come back when there are fewer items. One an item.
     strategy
         A key of :data:`STRATEGIES`, or ``"auto"``: `entropy` with a model, `diversity` without.
     seed
@@ -72,18 +77,29 @@ def suggest(
     method = choose(strategy, model=predictor is not None)
     rng = np.random.default_rng(seed)
     items = open_items(project, skip)
+    if len(items) < count and not method.needs_embedding:
+        items += unfinished_items(project, skip)
     total = len(items)
     if total > limit:
         items = [items[k] for k in np.sort(rng.choice(total, limit, replace=False))]
     uses_maps = method.needs_model or not method.needs_embedding
     candidates = look(project, items, predictor if uses_maps else None, progress)
+    candidates = [c for c in candidates if c.painted is None or c.painted.mean() < _FULL]
     annotated = project.annotated_items()
     references = np.zeros((0, 0))
     if method.needs_embedding:
         candidates, references = embed(project, candidates, annotated, predictor)
     names = [c.name for c in project.classes]
     pool = Pool(candidates, names, len(annotated), total, references)
-    return method.name, _said(method.rank(pool, rng, count), len(candidates), total)
+    found = [_elsewhere(s, candidates) for s in method.rank(pool, rng, count)]
+    return method.name, _said(found, len(candidates), total)
+
+
+def _elsewhere(suggestion: Suggestion, candidates: Sequence[Candidate]) -> Suggestion:
+    """The suggestion with a note when its image has strokes elsewhere."""
+    begun = any(c.item == suggestion.item and c.painted is not None for c in candidates)
+    note = "; away from the strokes that are on this image" if begun else ""
+    return replace(suggestion, reason=suggestion.reason + note)
 
 
 def _said(suggestions: list[Suggestion], looked: int, total: int) -> list[Suggestion]:

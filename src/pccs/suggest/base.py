@@ -16,7 +16,7 @@ Map = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Candidate:
-    """An item that nobody has annotated, at low resolution.
+    """An item that can be suggested, at low resolution.
 
     ``probabilities`` float32 ``(C, h, w)``, ``uncertainty`` and ``disagreement`` float32 ``(h, w)`` in
     [0, 1]; ``None`` without a model (or without a student). ``embedding`` float64 ``(D,)``, made only for
@@ -32,6 +32,14 @@ class Candidate:
     uncertainty: Map | None = None
     disagreement: Map | None = None
     embedding: NDArray[np.float64] | None = None
+    painted: NDArray[np.bool_] | None = None
+    """Where strokes lie and around them, ``(h, w)``: no place for more; ``None`` where nobody has painted."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(h, w)`` of its maps."""
+        rows, cols = self.shape
+        return -(-rows // self.scale), -(-cols // self.scale)
 
     @property
     def labels(self) -> NDArray[np.intp]:
@@ -56,7 +64,7 @@ class Pool:
     """All a strategy may look at.
 
     ``annotated`` ``(A, D)`` holds the embeddings of annotated items, ``rounds`` their number;
-    ``total`` counts the unannotated items of the project, of which the candidates may be a sample.
+    ``total`` counts the items of the project that can be suggested: the candidates may be a sample.
     """
 
     candidates: Sequence[Candidate]

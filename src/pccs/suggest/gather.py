@@ -13,7 +13,7 @@ from pccs.errors import ImageError, PccsError
 from pccs.project import Item, Project
 from pccs.suggest.appearance import describe, thumbnail
 from pccs.suggest.base import Candidate
-from pccs.suggest.maps import shrink, shrink_factor
+from pccs.suggest.maps import around, shrink, shrink_factor
 
 if TYPE_CHECKING:
     from pccs.predict import Predictor
@@ -27,6 +27,16 @@ def open_items(project: Project, skip: Sequence[str]) -> list[Item]:
     """Items still to be annotated: without strokes, not accepted, not in ``skip``."""
     done = {*project.annotated_items(), *skip}
     return [i for i in project.items if i.name not in done and not project.is_accepted(i)]
+
+
+def unfinished_items(project: Project, skip: Sequence[str]) -> list[Item]:
+    """Items with a few strokes, where more may be worth painting: not complete, not accepted, not skipped."""
+    begun = {*project.annotated_items()} - {*skip}
+    return [
+        i
+        for i in project.items
+        if i.name in begun and not project.is_complete(i) and not project.is_accepted(i)
+    ]
 
 
 def look(
@@ -94,6 +104,9 @@ def _candidate(project: Project, item: Item, predictor: Predictor | None) -> Can
     bare = Candidate(
         item=item.name, stem=item.stem, index=item.index, shape=shape, scale=shrink_factor(shape)
     )
+    strokes = project.annotation(item) > 0
+    if strokes.any():
+        bare = replace(bare, painted=around(shrink(strokes, bare.scale) > 0))
     if predictor is None:
         return bare
     seen = predictor.predict_item(project, item.name)

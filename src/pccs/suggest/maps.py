@@ -58,6 +58,21 @@ def without_edges(maps: Sequence[Map], labels: Sequence[NDArray[np.intp]]) -> li
     ]
 
 
+def around(strokes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Strokes and what lies near them, a tenth of the longer side: what a person saw while painting."""
+    reach = max(2, max(strokes.shape) // 10)
+    near: NDArray[np.bool_] = ndimage.distance_transform_edt(~strokes) <= reach
+    return near
+
+
+def unpainted(candidates: Sequence[Candidate], maps: Sequence[Map]) -> list[Map]:
+    """Maps that are 0 wherever a person has painted."""
+    return [
+        m if c.painted is None else np.where(c.painted, np.float32(0), m)
+        for c, m in zip(candidates, maps, strict=True)
+    ]
+
+
 @dataclass(frozen=True)
 class Window:
     """The part of a map with the largest mean: where it is, how much, and the map's own mean."""

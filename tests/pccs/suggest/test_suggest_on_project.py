@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from pccs.config import preset
@@ -53,7 +54,7 @@ def test_auto_with_and_without_a_model(trained: tuple[Project, Predictor]) -> No
 def test_skipped_accepted_and_annotated_items_are_left_out(sample_project: Project) -> None:
     waiting = [i.name for i in sample_project.items if i.name not in sample_project.annotated_items()]
     sample_project.set_accepted(waiting[1], True)
-    _, found = suggest(sample_project, None, strategy="random", count=100, skip=waiting[2:4])
+    _, found = suggest(sample_project, None, strategy="random", count=len(waiting) - 3, skip=waiting[2:4])
     assert {s.item for s in found} == {waiting[0], *waiting[4:]}
 
 
@@ -94,3 +95,48 @@ def test_everything_annotated_is_no_suggestion(sample_project: Project) -> None:
 def test_wrong_numbers_cost_a_sentence(sample_project: Project, wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match="allowed"):
         suggest(sample_project, None, **wrong)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def begun(sample_project: Project) -> Project:
+    """Every image has a stroke in its left part; nothing is complete."""
+    for item in sample_project.items:
+        array = np.zeros(sample_project.sources[item.stem].info.plane_shape, np.uint8)
+        array[:, : array.shape[1] // 3] = 1
+        sample_project.save_annotation(item, array)
+        sample_project.set_complete(item, False)
+    return sample_project
+
+
+@pytest.mark.parametrize("strategy", ["entropy", "claspe", "random"])
+def test_when_every_image_is_begun_places_away_from_the_strokes_are_suggested(
+    begun: Project, trained: tuple[Project, Predictor], strategy: str
+) -> None:
+    names = [i.name for i in begun.items]
+    begun.set_complete(names[0], True)
+    begun.set_accepted(names[1], True)
+    _, found = suggest(begun, trained[1], strategy=strategy, count=50, skip=names[2:3])
+    assert {s.item for s in found} == set(names[3:])
+    for s in found:
+        assert s.region is not None
+        _, col0, _, col1 = s.region
+        painted = begun.annotation(s.item) > 0
+        assert (col0 + col1) / 2 > painted.shape[1] / 3, "the middle of the place is unpainted"
+        assert s.reason.endswith("away from the strokes that are on this image")
+
+
+def test_images_without_strokes_come_first(begun: Project, trained: tuple[Project, Predictor]) -> None:
+    fresh = [i.name for i in begun.items][5:8]
+    for name in fresh:
+        begun.save_annotation(name, np.zeros_like(begun.annotation(name)))
+    _, found = suggest(begun, trained[1], strategy="entropy", count=3)
+    assert sorted(s.item for s in found) == fresh
+    assert all("strokes" not in s.reason for s in found)
+
+
+def test_an_image_full_of_strokes_is_left_in_peace(begun: Project) -> None:
+    name = begun.items[0].name
+    begun.save_annotation(name, np.ones_like(begun.annotation(name)))
+    _, found = suggest(begun, None, strategy="random", count=50)
+    assert name not in {s.item for s in found}
+    assert len(found) == len(begun.items) - 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from pccs.events import Suggestion
 from pccs.suggest.base import Candidate, Map, Pool
-from pccs.suggest.maps import best_window, without_edges
+from pccs.suggest.maps import best_window, unpainted, without_edges
 
 _STRATIFIED = 2 / 3
 _LAST_ROUND = 32
@@ -31,6 +31,7 @@ class ClaSP:
         """See :class:`pccs.suggest.base.Strategy`."""
         seen = [(c, c.uncertainty) for c in pool.candidates if c.uncertainty is not None]
         corrected = without_edges([u for _, u in seen], [c.labels for c, _ in seen])
+        corrected = unpainted([c for c, _ in seen], corrected)
         pairs = [(c, u) for (c, _), u in zip(seen, corrected, strict=True)]
         spread = 1.0 / 100.0 ** min(1.0, pool.rounds / _LAST_ROUND)
         queues: dict[int | None, list[Suggestion]] = {}

@@ -7,7 +7,7 @@ import numpy as np
 from pccs.errors import ModelError
 from pccs.events import Suggestion
 from pccs.suggest.base import Pool
-from pccs.suggest.maps import best_window, take_spread, without_edges
+from pccs.suggest.maps import best_window, take_spread, unpainted, without_edges
 
 
 class Disagreement:
@@ -31,6 +31,7 @@ class Disagreement:
         if pool.candidates and not seen:
             raise ModelError("this model has no student to compare with", remedy="Use the strategy 'entropy'")
         corrected = without_edges([d for _, d in seen], [c.labels for c, _ in seen])
+        corrected = unpainted([c for c, _ in seen], corrected)
         windows = [best_window(d) for d in corrected]
         usual = float(np.mean([w.overall for w in windows])) if windows else 0.0
         ranked = [

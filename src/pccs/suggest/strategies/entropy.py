@@ -6,7 +6,7 @@ import numpy as np
 
 from pccs.events import Suggestion
 from pccs.suggest.base import Candidate, Pool
-from pccs.suggest.maps import Window, best_window, take_spread, without_edges
+from pccs.suggest.maps import Window, best_window, take_spread, unpainted, without_edges
 
 
 class Entropy:
@@ -22,6 +22,7 @@ class Entropy:
         """See :class:`pccs.suggest.base.Strategy`."""
         seen = [(c, c.uncertainty) for c in pool.candidates if c.uncertainty is not None]
         corrected = without_edges([u for _, u in seen], [c.labels for c, _ in seen])
+        corrected = unpainted([c for c, _ in seen], corrected)
         windows = [best_window(u) for u in corrected]
         usual = float(np.mean([w.overall for w in windows])) if windows else 0.0
         ranked = [

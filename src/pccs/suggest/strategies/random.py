@@ -7,8 +7,9 @@ Foreground-aware random is what published strategies fail to beat reliably (nnAc
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pccs.events import Suggestion
+from pccs.events import Region, Suggestion
 from pccs.suggest.base import Candidate, Pool
 
 _SHARE = 2 / 3
@@ -38,8 +39,7 @@ class Random:
                 chosen.append(_on_class(candidate, wanted, pool, rng, score))
             else:
                 candidate = left[0]
-                reason = f"Drawn at random from {pool.total} images without annotation"
-                chosen.append(Suggestion(candidate.item, score, reason))
+                chosen.append(_anywhere(candidate, pool, rng, score))
             left.remove(candidate)
         return chosen
 
@@ -48,25 +48,43 @@ def _classes_shown(candidate: Candidate) -> set[int]:
     """Foreground classes predicted on at least one pixel in a thousand."""
     if candidate.probabilities is None:
         return set()
-    counts = np.bincount(candidate.labels.ravel(), minlength=2)
+    counts = np.bincount(candidate.labels[_free(candidate)], minlength=2)
     return {int(c) for c in np.flatnonzero(counts[1:] >= max(1, candidate.labels.size // 1000)) + 1}
+
+
+def _free(candidate: Candidate) -> NDArray[np.bool_]:
+    """Where nobody has painted yet."""
+    return np.ones(candidate.size, bool) if candidate.painted is None else ~candidate.painted
+
+
+def _anywhere(candidate: Candidate, pool: Pool, rng: np.random.Generator, score: float) -> Suggestion:
+    """The whole image, or a window around a random pixel where strokes lie elsewhere."""
+    reason = f"Drawn at random from {pool.total} images that are not finished"
+    region = None if candidate.painted is None else _window(candidate, _free(candidate), rng)
+    return Suggestion(candidate.item, score, reason, region)
+
+
+def _window(candidate: Candidate, among: NDArray[np.bool_], rng: np.random.Generator) -> Region:
+    """A third of the shorter side around a random pixel of ``among``."""
+    rows, cols = np.nonzero(among)
+    k = rng.integers(len(rows))
+    h, w = among.shape
+    side = min(max(8, min(h, w) // 3), h, w)
+    top, left = (int(np.clip(p - side // 2, 0, n - side)) for p, n in ((rows[k], h), (cols[k], w)))
+    return candidate.region(top, left, side, side)
 
 
 def _on_class(
     candidate: Candidate, wanted: int, pool: Pool, rng: np.random.Generator, score: float
 ) -> Suggestion:
     """A window around a random pixel of class ``wanted``."""
-    rows, cols = np.nonzero(candidate.labels == wanted)
-    k = rng.integers(len(rows))
-    h, w = candidate.labels.shape
-    side = min(max(8, min(h, w) // 3), h, w)
-    top, left = (int(np.clip(p - side // 2, 0, n - side)) for p, n in ((rows[k], h), (cols[k], w)))
-    share = 100 * len(rows) / (h * w)
+    shown = (candidate.labels == wanted) & _free(candidate)
+    share = 100 * float(shown.mean())
     reason = (
         f"Drawn at random among images that seem to show {pool.class_names[wanted]}"
         f" ({share:.1f} % of this one)"
     )
-    return Suggestion(candidate.item, score, reason, candidate.region(top, left, side, side))
+    return Suggestion(candidate.item, score, reason, _window(candidate, shown, rng))
 
 
 STRATEGY = Random()
