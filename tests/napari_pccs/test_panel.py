@@ -199,7 +199,7 @@ def test_train_buttons_follow_the_state(full: PccsPanel) -> None:
     assert train.pause.isEnabled()
     assert train.keep.isVisibleTo(train)
     assert train.discard.isVisibleTo(train)
-    assert train.state.text() == "learning from your labels"
+    assert train.state.text() == "Learning from your labels."
     for part in ("step 40", "3.5 steps/s", "1 min 30 s left", "Dice 0.61", "0.5 GB memory"):
         assert part in train.figures.text()
     train.details.fold.click()
