@@ -77,7 +77,9 @@ class SegmentStage(QWidget):
         self.review.setEnabled(session.project is not None)
 
     def _count(self) -> None:
-        """How many wait for review; asked for only where it may have changed, for it looks at every item."""
+        """How many wait for review; asked for only where somebody sees it, for it looks at every item."""
+        if not self.isVisible():
+            return
         project = self._desk.session.project
         waiting = len(self._desk.actions.review_queue()) if project is not None else 0
         self.queue.setText(
@@ -85,6 +87,11 @@ class SegmentStage(QWidget):
             if waiting
             else "Review: no predicted image waits. Correct with the brush, then accept."
         )
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+        """Count what waits when the stage is looked at."""
+        super().showEvent(event)
+        self._count()
 
     def go_to_review(self) -> None:
         """Go to the next predicted item, or say that there is none."""

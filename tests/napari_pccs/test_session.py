@@ -328,3 +328,23 @@ def test_curves_come_back_from_the_run_on_disk(session: Session) -> None:
     assert (training.loss.x, training.loss.y) == ([10, 20], [1.0, 0.5])
     assert (training.validation.x, training.validation.y) == ([20], [0.75])
     assert (training.dice, training.step, training.per_class) == (0.75, 30, {"cell": 0.8})
+
+
+def test_review_goes_by_uncertainty_and_comes_back_to_what_was_passed_over(session: Session) -> None:
+    project, actions = session.need_project(), Actions(session)
+    assert actions.next_to_review() is None
+    for name, doubt in (("a", 20), ("b", 200), ("c", 90), ("d", 90)):
+        planes = np.full((3, 48, 64), 1, np.uint8)
+        planes[1] = doubt
+        project.write_snapshot(name, planes, run="0001-pccs", step=5)
+    project.set_accepted("d", True)
+    assert actions.review_queue() == ["b", "c", "a"]
+    seen = []
+    for _ in range(4):
+        name = actions.next_to_review()
+        assert name is not None
+        seen.append(name)
+        session.go_to(name)
+    assert seen == ["b", "c", "a", "b"]
+    project.set_accepted("b", True)
+    assert actions.next_to_review() == "c"
