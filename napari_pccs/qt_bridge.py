@@ -52,6 +52,7 @@ class QtBridge(QObject):
     def stop(self) -> None:
         """Stop ticking and end the session; later calls do nothing."""
         self._timer.stop()
+        self._window = None  # a closed window must not live on through us
         end, self._end = self._end, None
         if end is not None:
             end()
