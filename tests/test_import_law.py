@@ -24,7 +24,7 @@ LAYERS = (
     ("predict", "metrics"),
     ("train", "export"),
     ("demo", "doctor"),
-    ("cli", "__main__"),
+    ("cli", "api", "__main__"),
 )
 """A room may import from its own layer and from those before it."""
 WORKER_PROCESS_LAYER = 8
