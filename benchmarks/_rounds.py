@@ -30,8 +30,13 @@ from pccs.project import Project
 from pccs.suggest import STRATEGIES, suggest
 from pccs.train import Trainer, fit
 
-LEARNER = "supervised+data.first_looks=false+data.holdout=0+validate_every=100000+data.scale=0.5+data.crop=64"
-"""What learns from the strokes: all of them at once, nothing held out, labels only, at half size."""
+LEARNER = "supervised+data.first_looks=false+data.holdout=0+validate_every=100000+data.crop=64"
+"""What learns from the strokes: all of them at once, nothing held out, labels only."""
+SCALES = {"busi": 0.25}
+"""Working scale, so that it does not depend on what was annotated first: what the program chooses from
+complete masks, or less where that is still fine. Others: one half."""
+FIRST = 2
+"""The first round trains so many times longer: it begins from nothing."""
 PARTS = ("dev", "test")
 
 
@@ -52,8 +57,8 @@ class Rounds:
     """Suggestions in a round."""
     seconds: float = 20.0
     """The person's patience with one place."""
-    steps: int = 50
-    """Training steps of a round."""
+    steps: int = 60
+    """Training steps of a round; :data:`FIRST` times as many in the first."""
     pool: int = 40
     """Images of the project, drawn by the seed."""
     measured: int = 20
@@ -73,7 +78,7 @@ class Rounds:
     @property
     def settings(self) -> TrainSettings:
         """The resolved settings."""
-        return arm_settings(self.learner, self.seed)
+        return arm_settings(f"{self.learner}+data.scale={SCALES.get(self.data_set, 0.5)}", self.seed)
 
     @property
     def key(self) -> str:
@@ -187,12 +192,14 @@ class _Loop:
         return visit
 
     def _learn(self, items: Sequence[str]) -> Trainer:
+        steps = self._cell.steps
         if self._trainer is None:
             self._trainer = Trainer.start(self._project, self._cell.settings, device="cpu")
+            steps *= FIRST
         else:
             for item in items:
                 self._trainer.annotation_changed(item)
-        fit(self._trainer, steps=self._cell.steps)
+        fit(self._trainer, steps=steps)
         return self._trainer
 
 
