@@ -92,7 +92,7 @@ HOLDOUT = Choice(
 SEEN: tuple[Choice, ...] = (DETAIL, EFFORT)
 FOLDED: tuple[Choice, ...] = (CROP, ORIENTATION, HOLDOUT)
 DEVICES = {
-    "auto": "Automatic: a GPU when there is one",
+    "auto": "Automatic",
     "cpu": "CPU",
     "cuda": "NVIDIA GPU",
     "mps": "Apple GPU",
@@ -141,7 +141,7 @@ class TrainingChoices:
 
     def _own(self) -> dict[str, str]:
         project = self._session.project
-        return dict(project.settings.get(CHOICES, {})) if project is not None else {}
+        return dict(project.setting(CHOICES, dict[str, str]())) if project is not None else {}
 
     # -------------------------------------------------------------- device
 
@@ -149,7 +149,7 @@ class TrainingChoices:
     def device(self) -> str:
         """Where to train: the project's own device, else that of the preferences."""
         project = self._session.project
-        own = project.settings.get(DEVICE) if project is not None else None
+        own = project.setting(DEVICE, "") if project is not None else None
         return str(own or self._session.preferences.device)
 
     def choose_device(self, device: str) -> None:

@@ -11,6 +11,11 @@ from napari_pccs.desk import Desk
 from napari_pccs.training_choices import DEVICES, FOLDED, SEEN, Choice
 from napari_pccs.ui import SPACE, Fold, reported, text
 
+ABOUT_DEVICE = (
+    "Where to train. Automatic takes a GPU when there is one.\n"
+    "A device that is not there is replaced by one that is, and a sentence says so."
+)
+
 
 class ChoicesBox(QWidget):
     """A combo box for each choice, saved with the project as soon as it is made.
@@ -44,7 +49,7 @@ class ChoicesBox(QWidget):
         grid = _grid(seen)
         for choice in SEEN:
             _add(grid, choice.title, self.boxes[choice.key], choice.about)
-        _add(grid, "Device", self.device, "Where to train. One that is not there is replaced, and said so.")
+        _add(grid, "Device", self.device, ABOUT_DEVICE)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(SPACE)
