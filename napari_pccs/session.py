@@ -69,6 +69,7 @@ class Session:
         self.visible_part: Callable[[], Region | None] = lambda: None
         """Asks the viewer what of the current item is visible; ``None``: nobody knows."""
         self._predict_at: float | None = None
+        self._predict_anyway = False
         self._last_said = ("", 0.0)
         self.planes = Planes(lambda name: self.need_project().image(name))
         self.annotations = Annotations(self)
@@ -104,7 +105,7 @@ class Session:
         self.worker = WorkerRoom(
             project.path, self.clock, self._greet_worker, device=lambda: self.choices.device
         )
-        self.suggestions.remember(project.settings.get(MEMORY, {}), project.annotated_items())
+        self.suggestions.remember(project.setting(MEMORY, {}), project.annotated_items())
         self.selected_class = project.classes[min(1, len(project.classes) - 1)].value
         self.reload_training()
         self.signals.project_changed.emit()
@@ -193,7 +194,7 @@ class Session:
         names = {item.name for item in project.items}
         if self.current is not None and self.current.name in names:
             return
-        wanted = [project.settings.get(CURRENT), *project.annotated_items()[:1]]
+        wanted = [project.setting(CURRENT, ""), *project.annotated_items()[:1]]
         first = next((name for name in wanted if name in names), None)
         item = project.item(first) if first else (project.items[0] if names else None)
         try:
@@ -223,10 +224,10 @@ class Session:
         """Ask for a prediction of an image that stays on screen and has none by the newest model."""
         if self._predict_at is None or self.clock() < self._predict_at:
             return
-        self._predict_at = None
+        self._predict_at, anyway, self._predict_anyway = None, self._predict_anyway, False
         if self.project is None or self.current is None or self.training.active:
             return
-        if self._outdated(self.project) and self.project.current_run() is not None:
+        if (anyway or self._outdated(self.project)) and self.project.current_run() is not None:
             self._quietly(Predict((self.current.name,)))
 
     def _outdated(self, project: Project) -> bool:
@@ -237,8 +238,8 @@ class Session:
         return shown.step < training.step if earlier is None else shown.step != int(earlier.name)
 
     def predict_soon(self) -> None:
-        """The model in use is another one: predict the current item with it."""
-        self._predict_at = self.clock()
+        """The model in use is another one: predict the current item with it, whatever its step."""
+        self._predict_at, self._predict_anyway = self.clock(), True
 
     # ---------------------------------------------------------- prediction
 

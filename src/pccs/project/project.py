@@ -153,11 +153,13 @@ class Project(ProjectFolder):
     def annotated_items(self) -> list[str]:
         """Names of the items that are complete or have any painted pixel, in order."""
         keys = set(self._annotations.keys_with_files())
+        complete = {name for name, record in self._state.records.items() if record.complete}
+        if not keys and not complete:
+            return []
         return [
             i.name
             for i in self.items
-            if self._state.record(i).complete
-            or (i.key in keys and self._annotations.painted(i, self.shape(i)))
+            if i.name in complete or (i.key in keys and self._annotations.painted(i, self.shape(i)))
         ]
 
     def import_masks(

@@ -15,6 +15,9 @@ from pccs.project.items import Item
 from pccs.project.selection import Names
 from pccs.project.sources import SourceTable
 
+_DEFAULT = ItemRecord()
+"""That of every item nobody has decided anything about; it is never changed, only copied."""
+
 
 class State:
     """Classes, sources, item records and settings of the project at ``folder``."""
@@ -57,7 +60,7 @@ class State:
 
     def record(self, item: Item) -> ItemRecord:
         """What is written down about an item."""
-        return self.records.get(item.name) or ItemRecord()
+        return self.records.get(item.name, _DEFAULT)
 
     def update(self, item: Item, **changes: Any) -> None:
         """Change fields of an item's record."""
