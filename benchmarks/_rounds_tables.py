@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from benchmarks._rounds import Rounds
 from benchmarks._store import Record
 from benchmarks._tables import Grid, Paired, Scores, over_rows, paired_of
+from pccs.suggest import STRATEGIES
 
 BASE = "random"
 WORSE = 0.005
@@ -20,8 +21,9 @@ _POINTS = 9
 def grid_by(found: Mapping[Rounds, Record], part: str, how: str) -> Grid:
     """Data set and strategy → scores, a value an image.
 
-    ``how="round"``: mean over the rounds. ``how="effort"``: mean over efforts that every stored cell of
-    the data set has been through, interpolated between rounds: what counts for the person.
+    ``how="round"``: mean over the rounds; ``"first"``: after the first, chosen before any model.
+    ``"effort"``: mean over efforts that every stored cell of the data set has been through, interpolated
+    between rounds: what counts for the person.
     """
     cells: dict[tuple[str, str], list[Rounds]] = {}
     for cell in found:
@@ -30,7 +32,7 @@ def grid_by(found: Mapping[Rounds, Record], part: str, how: str) -> Grid:
     for (row, arm), members in cells.items():
         efforts = common_efforts([r for c, r in found.items() if c.row == row])
         listed = sorted(members, key=lambda c: c.seed)
-        values = [_values(found[c], part, efforts if how == "effort" else None) for c in listed]
+        values = [_values(found[c], part, how, efforts) for c in listed]
         units = {found[c]["units"][part] for c in listed}
         grid[row, arm] = Scores(tuple(c.seed for c in listed), "/".join(sorted(units)), np.stack(values))
     return grid
@@ -44,10 +46,12 @@ def common_efforts(records: Sequence[Record]) -> NDArray[np.float64]:
     return spread
 
 
-def _values(record: Record, part: str, efforts: NDArray[np.float64] | None) -> NDArray[np.float64]:
+def _values(record: Record, part: str, how: str, efforts: NDArray[np.float64]) -> NDArray[np.float64]:
     """One value an image."""
     curve = np.array([r["dice"][part] for r in record["rounds"]])  # rounds, images
-    if efforts is not None:
+    if how == "first":
+        curve = curve[:1]
+    elif how == "effort":
         seconds = [r["seconds"] for r in record["rounds"]]
         curve = np.stack([np.interp(efforts, seconds, image) for image in curve.T], axis=1)
     means: NDArray[np.float64] = curve.mean(axis=0)
@@ -72,9 +76,11 @@ def rounds_table(
     return head, lines
 
 
-def judged(found: Mapping[Rounds, Record], sets: Sequence[str], arm: str, part: str) -> list[Paired]:
-    """``arm`` minus the baseline at equal effort, a comparison a data set that has both."""
-    grid = grid_by(found, part, "effort")
+def judged(
+    found: Mapping[Rounds, Record], sets: Sequence[str], arm: str, part: str, how: str = "effort"
+) -> list[Paired]:
+    """``arm`` minus the baseline, a comparison a data set that has both."""
+    grid = grid_by(found, part, how)
     pairs = (paired_of(grid, row, arm, BASE) for row in sets)
     return [pair for pair in pairs if pair is not None]
 
@@ -84,15 +90,18 @@ def wins(pairs: Sequence[Paired]) -> bool:
     return bool(pairs) and over_rows(pairs).low > 0 and all(p.mean > -WORSE for p in pairs)
 
 
+def winner(found: Mapping[Rounds, Record], sets: Sequence[str], arms: Sequence[str], how: str) -> str:
+    """The strategy to take: the best of those that win on the development images, or the baseline."""
+    pairs = {arm: judged(found, sets, arm, "dev", how) for arm in arms if arm != BASE}
+    won = {arm: over_rows(p).mean for arm, p in pairs.items() if wins(p)}
+    return max(won, key=lambda arm: won[arm], default=BASE)
+
+
 def verdict(found: Mapping[Rounds, Record], sets: Sequence[str], arms: Sequence[str]) -> str:
-    """Which strategy is to be the default, chosen on the development images, in words."""
-    judgements = {arm: judged(found, sets, arm, "dev") for arm in arms if arm != BASE}
-    winners = {arm: over_rows(pairs).mean for arm, pairs in judgements.items() if wins(pairs)}
-    rule = (
-        "at equal effort on the development images (95 % interval of the mean above 0, "
-        f"no data set more than {WORSE} below)"
+    """What is to be the default before there is a model, and after, in words."""
+    cold = [arm for arm in arms if ">" not in arm and not STRATEGIES[arm].needs_model]
+    before, after = winner(found, sets, cold, "first"), winner(found, sets, arms, "effort")
+    return (
+        f"Default by the rule (development images; 95 % interval of the mean difference from "
+        f"{BASE} above 0, no data set more than {WORSE} below; else {BASE}): before a model {before}, after {after}"
     )
-    if not winners:
-        return f"No strategy beats {BASE} {rule}: {BASE} is the default to take."
-    best = max(winners, key=lambda arm: winners[arm])
-    return f"{best} beats {BASE} by {winners[best]:+.3f} Dice {rule}: the default to take."
