@@ -102,6 +102,7 @@ def verdict(found: Mapping[Rounds, Record], sets: Sequence[str], arms: Sequence[
     cold = [arm for arm in arms if ">" not in arm and not STRATEGIES[arm].needs_model]
     before, after = winner(found, sets, cold, "first"), winner(found, sets, arms, "effort")
     return (
-        f"Default by the rule (development images; 95 % interval of the mean difference from "
-        f"{BASE} above 0, no data set more than {WORSE} below; else {BASE}): before a model {before}, after {after}"
+        f"Default by the rule (development images; 95 % interval of the mean difference from {BASE} "
+        f"above 0, no data set more than {WORSE} below; else {BASE}): "
+        f"before a model {before}, after {after}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_pccs.actions import Actions
-from napari_pccs.suggestion_pictures import FRAME, picture
+from napari_pccs.suggestion_pictures import FRAME, SuggestionPictures, picture
 from napari_pccs.viewer_link import REGION
 from pccs.events import Suggest, Suggested, Suggestion
 
@@ -118,6 +119,28 @@ def test_picture_of_anything(region: tuple[int, int, int, int] | None) -> None:
     assert found.dtype == np.uint8
     assert found.shape[2] == 3
     assert max(found.shape[:2]) >= 40, "a place of a few pixels is enlarged"
+
+
+def test_the_window_does_not_wait_for_pictures(
+    panel: PccsPanel, project_path: Path, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, threads = threading.Event(), []
+    make = SuggestionPictures._read
+
+    def slow(pictures: SuggestionPictures, key: str) -> Any:
+        threads.append(threading.current_thread())
+        gate.wait(60)
+        return make(pictures, key)
+
+    monkeypatch.setattr(SuggestionPictures, "_read", slow)
+    panel.session.open_project(project_path)
+    panel.session.events.take([answer("b", "c")])
+    assert panel.suggest.list.item(0).icon().isNull(), "the list is there, its pictures are not"
+    panel.suggest.take.click()
+    assert panel.session.need_item().name == "b"
+    gate.set()
+    qtbot.waitUntil(lambda: not panel.suggest.list.item(0).icon().isNull(), timeout=60_000)
+    assert threading.main_thread() not in threads
 
 
 def test_the_stage_shows_pictures_and_takes_puts_off_and_skips(

@@ -1,6 +1,6 @@
 """Say what to annotate next, with a reason for each item.
 
-Strategies: auto (entropy with a model, diversity without), and what `--strategy help` lists."""
+Strategies: auto (what benchmarks.suggest favours), and what `--strategy help` lists."""
 
 from __future__ import annotations
 

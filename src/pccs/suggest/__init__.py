@@ -51,7 +51,7 @@ def suggest(
     count
         Number of suggestions wanted; fewer come back when there are fewer items. One an item.
     strategy
-        A key of :data:`STRATEGIES`, or ``"auto"``: `entropy` with a model, `diversity` without.
+        A key of :data:`STRATEGIES`, or ``"auto"``: what the benchmark favours.
     seed
         The same project, model and seed give the same answer.
     limit

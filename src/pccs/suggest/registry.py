@@ -19,9 +19,9 @@ def find_strategies() -> dict[str, Strategy]:
 
 STRATEGIES: dict[str, Strategy] = find_strategies()
 """Name → strategy, in alphabetical order of their files."""
-BEFORE, AFTER = "diversity", "entropy"
-"""What ``"auto"`` is before there is a model, and after: what ``benchmarks.suggest`` says."""
-AUTOMATIC = "Typical images before a model exists, uncertain regions once it does."
+BEFORE, AFTER = "random", "random"
+"""What ``"auto"`` is before there is a model, and after: what wins in ``benchmarks.suggest``, or the baseline."""
+AUTOMATIC = "What has been shown to save work; so far nothing beats chance that looks for objects."
 """The same for a person."""
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pccs.errors import ConfigError, ModelError
 from pccs.suggest import STRATEGIES, Candidate, Pool, registry, strategies
-from pccs.suggest.registry import choose
+from pccs.suggest.registry import AFTER, BEFORE, choose
 
 NAMES = ["background", "cell", "nucleus"]
 SIDE, SCALE = 48, 3
@@ -167,8 +167,9 @@ def test_diversity_takes_one_of_each_kind_that_nobody_annotated() -> None:
 
 
 def test_auto_depends_on_whether_there_is_a_model() -> None:
-    assert choose("auto", model=False).name == "diversity"
-    assert choose("auto", model=True).name == "entropy"
+    assert choose("auto", model=False).name == BEFORE
+    assert choose("auto", model=True).name == AFTER
+    assert not STRATEGIES[BEFORE].needs_model
 
 
 def test_a_strategy_is_refused_with_what_is_possible() -> None:

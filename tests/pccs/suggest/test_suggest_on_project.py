@@ -13,6 +13,7 @@ from pccs.predict import Predictor
 from pccs.project import Project
 from pccs.samples import make_sample_project
 from pccs.suggest import STRATEGIES, suggest
+from pccs.suggest.registry import AFTER, BEFORE
 from pccs.train import Trainer
 
 
@@ -47,8 +48,8 @@ def test_every_strategy_with_a_model(trained: tuple[Project, Predictor], strateg
 
 def test_auto_with_and_without_a_model(trained: tuple[Project, Predictor]) -> None:
     project, predictor = trained
-    assert suggest(project, None, count=2)[0] == "diversity"
-    assert suggest(project, predictor, count=2, limit=3)[0] == "entropy"
+    assert suggest(project, None, count=2)[0] == BEFORE
+    assert suggest(project, predictor, count=2, limit=3)[0] == AFTER
 
 
 def test_skipped_accepted_and_annotated_items_are_left_out(sample_project: Project) -> None:
@@ -88,7 +89,7 @@ def test_progress_is_told(sample_project: Project) -> None:
 
 def test_everything_annotated_is_no_suggestion(sample_project: Project) -> None:
     everything = [i.name for i in sample_project.items]
-    assert suggest(sample_project, None, skip=everything) == ("diversity", [])
+    assert suggest(sample_project, None, skip=everything) == (BEFORE, [])
 
 
 @pytest.mark.parametrize("wrong", [{"count": 0}, {"limit": 0}, {"strategy": "magic"}])

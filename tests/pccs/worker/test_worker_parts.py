@@ -287,12 +287,25 @@ def test_suggestions_come_while_training_and_before_anything_is_trained(discs, s
 
     before = run_worker(discs, ev.Suggest(count=1), until=answered)
     (answer,) = (e for e in before if isinstance(e, ev.Suggested))
-    assert answer.strategy == "diversity"
+    assert answer.strategy == "random"
     assert answer.suggestions[0].item in {"d2", "d3"}
     told = run_worker(discs, ev.Train(settings=small), ev.Suggest(count=5, skip=("d2",)), until=answered)
     (answer,) = (e for e in told if isinstance(e, ev.Suggested))
     assert [s.item for s in answer.suggestions] == ["d3"]
     assert [e.done for e in told if isinstance(e, ev.Progressed) and e.task == "suggest"] == [1]
+
+
+def test_what_is_suggested_is_predicted_before_anybody_opens_it(discs, trainer):
+    trainer.step()
+    trainer.save()
+    seen: list[str] = []
+
+    def both_came(event: ev.Event) -> bool:
+        seen.extend([event.item] if isinstance(event, ev.Snapshot) else [])
+        return set(seen) >= {"d2", "d3"}
+
+    run_worker(discs, ev.Suggest(count=2, strategy="entropy"), until=both_came)
+    assert sorted(seen) == ["d2", "d3"]
 
 
 def test_a_ranking_gives_way_to_a_command_that_ends_things(discs, trainer):
