@@ -251,8 +251,9 @@ def test_twenty_thousand_items_are_quick(tmp_path: Path) -> None:
         start = time.perf_counter()
         facts = [project.item_facts(item) for item in project.items]
         asked = time.perf_counter() - start
-    assert opened < 3
-    assert asked < 3
+    # A second each on a quiet machine; minutes if anything were looked up by going through all items.
+    assert opened < 30
+    assert asked < 30
     assert sum(f.state == "partial" for f in facts) == 500
     assert facts[4].uncertainty == 0.5
 
