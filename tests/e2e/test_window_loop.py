@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,12 +43,10 @@ def test_open_paint_train_look_suggest_segment_export(panel: PccsPanel, qtbot: A
     session, layers = panel.session, panel.viewer.layers
     project = session.need_project()
 
-    # paint: on disk within half a second
+    # paint: on disk by itself (how soon is measured by benchmarks.responsiveness)
     layers["Annotation"].brush_size = 6
-    start = time.monotonic()
     layers["Annotation"].paint((96, 96), 2)
-    qtbot.waitUntil(lambda: project.revision("cells_30") == 1, timeout=2000)
-    assert time.monotonic() - start < 1.0
+    qtbot.waitUntil(lambda: project.revision("cells_30") == 1, timeout=10_000)
 
     # train: a prediction comes on screen by itself, and another one after it
     panel.show_stage("train")
