@@ -134,6 +134,8 @@ class TakeOver:
             if far > CLICK:
                 self._draw(points)
             yield
+        if far > CLICK:
+            points.append(self._pixel(layer, event))
         self._draw([])
         try:
             self._accept(np.array(points), drawn=far > CLICK and len(points) > 2)
