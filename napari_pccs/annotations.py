@@ -210,7 +210,7 @@ class Annotations:
         if project is None:
             return []
         facts = []
-        for name in project.settings.get(CORRECTED, []):
+        for name in map(str, project.setting(CORRECTED, list[str]())):
             try:
                 value = project.item_facts(name).corrective_dice
             except ProjectError:
@@ -228,13 +228,13 @@ class Annotations:
         if value is None:
             return
         project.set_corrective_dice(item, value)
-        order = [name for name in project.settings.get(CORRECTED, []) if name != item.name]
+        order = [name for name in project.setting(CORRECTED, list[str]()) if name != item.name]
         project.set_setting(CORRECTED, [*order, item.name])
 
     def _take_judgement_back(self, item: Item) -> None:
         """It was not complete after all: what was measured against it means nothing."""
         project = self._session.need_project()
-        order = project.settings.get(CORRECTED, [])
+        order = project.setting(CORRECTED, list[str]())
         if item.name in order:
             project.set_corrective_dice(item, None)
             project.set_setting(CORRECTED, [name for name in order if name != item.name])

@@ -21,7 +21,8 @@ The order of ``project.classes`` is that of the network's outputs: a change ther
 
 def shown(project: Project) -> list[LabelClass]:
     """The classes in the order the user put them; those nobody has moved keep their place behind."""
-    place = {value: position for position, value in enumerate(project.settings.get(ORDER, []))}
+    order = project.setting(ORDER, list[int]())
+    place = {value: position for position, value in enumerate(order) if isinstance(value, int)}
     return sorted(project.classes, key=lambda label: place.get(label.value, len(place)))
 
 

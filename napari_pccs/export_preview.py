@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
-from urllib.parse import quote
 
 from napari_pccs.export_job import FORMATS
 from pccs.images import SourceInfo
 from pccs.project import Project, Source
+from pccs.project.items import safe_name
 
 FLOATS = ("uncertainty", "probabilities")
 NIFTI_ORDER = "XYZT"
@@ -53,7 +52,7 @@ def _is_one_file(kind: str, fmt: str) -> bool:
 
 
 def _file(source: Source, kind: str, fmt: str, classes: int) -> Planned:
-    stem, info = _file_stem(source.stem), source.info
+    stem, info = safe_name(source.stem), source.info
     if fmt == "png" and kind not in FLOATS and info.is_stack:
         high, wide = info.plane_shape
         return Planned(f"{kind}/{stem}/{stem}_0000.png …", f"{info.n_planes} × ({high} × {wide})")
@@ -70,8 +69,3 @@ def _shape(info: SourceInfo, fmt: str, lead: int) -> list[int]:
     if not info.path.name.lower().endswith((".nii", ".nii.gz")):  # others get NIfTI's own order
         shape = [info.size(axis) for axis in NIFTI_ORDER if axis in info.spatial_axes]
     return [*shape, *classes]
-
-
-def _file_stem(stem: str) -> str:
-    """As the engine escapes what no file name may hold; a test compares."""
-    return re.sub(r'[/\\:*?"<>|\x00-\x1f]', lambda m: quote(m[0], safe=""), stem)

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from pccs.events import Region, Suggested, Suggestion
 
 MEMORY = "suggestions"
@@ -25,6 +27,12 @@ def choices() -> dict[str, tuple[str, str]]:
         need = ". Needs a trained model." if one.needs_model else "."
         found[one.name] = (one.title, one.summary + need)
     return found
+
+
+class _Memory(BaseModel):
+    skipped: list[str] = []
+    taken: list[str] = []
+    later: list[Suggestion] = []
 
 
 class SuggestionQueue:
@@ -116,8 +124,11 @@ class SuggestionQueue:
 
     def remember(self, memory: Mapping[str, Any], annotated: Iterable[str]) -> None:
         """Take up what the project kept; items ``annotated`` since are done."""
-        self.skipped, self.taken = set(memory.get("skipped", [])), set(memory.get("taken", []))
-        self.later = [Suggestion(**entry) for entry in memory.get("later", [])]
+        try:
+            kept = _Memory.model_validate(memory)
+        except ValidationError:
+            kept = _Memory()  # of a stranger's project, or another version: a convenience, not worth an error
+        self.skipped, self.taken, self.later = set(kept.skipped), set(kept.taken), list(kept.later)
         self.entries = list(self.later)
         for item in annotated:
             self.done(item)

@@ -45,7 +45,18 @@ class PccsError(Exception):
         if self.allowed:
             parts.append(f"allowed: {self.allowed.rstrip('.')}")
         text = "; ".join(parts) + "."
-        return f"{text} {_ended(self.remedy)}" if self.remedy else text
+        return _readable(f"{text} {_ended(self.remedy)}" if self.remedy else text, len(str(self.path or "")))
+
+
+_LONGEST = 600
+"""Characters a sentence has at most beside the path: names in a stranger's file can be of any length."""
+
+
+def _readable(text: str, path: int) -> str:
+    """One line that can be printed anywhere, whatever was quoted in it."""
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    longest = _LONGEST + path
+    return line if len(line) <= longest else f"{line[: longest // 2]} … {line[-longest // 2 + 4 :]}"
 
 
 def _ended(sentence: str) -> str:

@@ -76,7 +76,7 @@ def read_classes(path: Path) -> tuple[LabelClass, ...]:
         table = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError("there is no such file", path=path, allowed=f"a file such as {example}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"it is no JSON ({error})", path=path, allowed=f"such as {example}") from error
     return classes_from_table(_checked_table(table, path, example))
 
@@ -86,7 +86,7 @@ def _checked_table(table: Any, path: Path, example: str) -> dict[int, str]:
         raise ConfigError("it is no table of classes", path=path, allowed=f"such as {example}")
     names: dict[int, str] = {}
     for key, name in table.items():
-        if not (key.strip().isdecimal() and int(key) < 2**32):
+        if not (key.strip().isdecimal() and len(key) < 20 and int(key) < 2**32):
             raise ConfigError(
                 f"the mask value {key!r} is no whole number", path=path, allowed=f"such as {example}"
             )

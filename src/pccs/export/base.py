@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pccs.labels import LabelClass
 from pccs.project import Item, Project, Source
+from pccs.project.items import safe_name
 
 
 class ItemPrediction(Protocol):
@@ -70,7 +69,7 @@ Progress = Callable[[int, int], None]
 
 def file_stem(source: Source) -> str:
     """The source's stem, with what no file name may hold (layers can be called anything) escaped."""
-    return re.sub(r'[/\\:*?"<>|\x00-\x1f]', lambda m: quote(m[0], safe=""), source.stem)
+    return safe_name(source.stem)
 
 
 def has_classes(source: Source, array: NDArray[Any]) -> bool:

@@ -21,8 +21,10 @@ def guess_axes(shape: tuple[int, ...], path: Path) -> str:
     Raises
     ------
     ImageError
-        If the array has fewer than two or more than four axes besides colour.
+        If the array has fewer than two or more than four axes besides colour, or no pixels.
     """
+    if 0 in shape:
+        raise ImageError(f"an array of shape {shape} has no pixels", path=path, remedy="Leave it out")
     colour = len(shape) >= 3 and shape[-1] in (3, 4) and min(shape[-3:-1]) > shape[-1]
     rest = len(shape) - colour
     if not 2 <= rest <= 4:

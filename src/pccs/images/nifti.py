@@ -30,6 +30,10 @@ class NiftiReader:
         header = image.header
         if len(image.shape) not in (2, 3, 4):
             raise ImageError(f"a volume of shape {image.shape}", path=path, allowed="2, 3 or 4 axes")
+        if min(image.shape) < 1:
+            raise ImageError(
+                f"a volume of shape {image.shape} has no voxels", path=path, remedy="Leave it out"
+            )
         self._path, self._proxy = path, image.dataobj
         self.shape = tuple(map(int, image.shape))
         stored = header.get_data_dtype()
@@ -57,7 +61,9 @@ class NiftiReader:
         return np.array(piece, dtype=self.dtype)
 
     def _bytes(self) -> int:
-        return int(np.prod(self.shape, dtype=float)) * 8
+        # Scaled voxels are computed as 64-bit floats.
+        wide = 8 if self.dtype.kind == "f" else self.dtype.itemsize
+        return int(np.prod(self.shape, dtype=float)) * wide
 
     def close(self) -> None:
         """Let go of the voxels."""
@@ -85,4 +91,19 @@ def _check_claim(image: Any, stored: np.dtype[Any], path: Path) -> None:
             path=path,
             remedy="Copy it again; it is truncated or damaged",
         )
+    if path.name.lower().endswith(".gz"):
+        _check_unpacked(claimed, path)
     check_memory(claimed // max(image.shape[-1], 1), path)
+
+
+def _check_unpacked(claimed: int, path: Path) -> None:
+    """A packed volume is unpacked from its beginning for every slice, unless it fits in memory as a whole."""
+    try:
+        check_memory(claimed, path)
+    except ImageError as error:
+        raise ImageError(
+            "the compressed volume does not fit in memory",
+            path=path,
+            allowed=error.allowed,
+            remedy="Unpack it (gunzip): a .nii file is read slice by slice",
+        ) from error

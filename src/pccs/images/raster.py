@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pccs.errors import ImageError
-from pccs.images.reader import Index, check_dtype, check_memory, native, native_dtype
+from pccs.images.reader import Index, check_dtype, check_memory, check_packing, native, native_dtype
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
@@ -38,7 +38,9 @@ class RasterReader:
             samples, self.dtype = _sixteen_bits(path) or _layout(picture)
             check_dtype(self.dtype, path)
             self.shape: tuple[int, ...] = (picture.height, picture.width, samples)[: 2 + (samples > 1)]
-            check_memory(picture.height * picture.width * samples * self.dtype.itemsize, path)
+            claimed = picture.height * picture.width * samples * self.dtype.itemsize
+            check_memory(claimed, path)
+            check_packing(claimed, path.stat().st_size, path)
         _check_whole(path)
         self.axes = "YXS"[: len(self.shape)]
         self.spacing: tuple[float | None, ...] = (None,) * len(self.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -46,16 +47,46 @@ def check_dtype(dtype: np.dtype[Any], path: Path) -> None:
         )
 
 
+_SHARE = 0.4
+"""Of the memory that pixels read at once may take: they are copied once on their way to the user."""
+_PACKED = 100_000
+"""No format packs real pixels better than this; a claim of more than ``_HONEST`` bytes beyond it is a lie."""
+_HONEST = 2**26
+
+
 def check_memory(n_bytes: int, path: Path) -> None:
-    """Refuse to read more at once than this machine could hold, before trying."""
-    total = psutil.virtual_memory().total
-    if n_bytes > 0.8 * total:
+    """Refuse to read more at once than this process could hold, before trying."""
+    room = memory_room()
+    if n_bytes > _SHARE * room:
         raise ImageError(
             f"its header claims {n_bytes / 2**30:,.1f} GiB of pixels to be read at once",
             path=path,
-            allowed=f"at most 80 % of this machine's {total / 2**30:.1f} GiB of memory",
+            allowed=f"at most {_SHARE * room / 2**30:.1f} GiB on this machine",
             remedy="Check that the file is intact, or convert it to a tiled or multi-page TIFF",
         )
+
+
+def check_packing(n_bytes: int, packed: int, path: Path) -> None:
+    """Refuse a claim of ``n_bytes`` that ``packed`` bytes of a file cannot hold in any format."""
+    if n_bytes > max(_HONEST, packed * _PACKED):
+        raise ImageError(
+            f"its header claims {n_bytes / 2**30:,.1f} GiB of pixels, and the file holds {packed:,} bytes",
+            path=path,
+            remedy="Copy it again; it is truncated or damaged",
+        )
+
+
+def memory_room() -> int:
+    """Bytes this process may have: the machine's memory, or what a limit (``ulimit -v``) leaves of it."""
+    total = int(psutil.virtual_memory().total)
+    if sys.platform == "win32":
+        return total
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return total
+    return max(0, min(total, limit - int(psutil.Process().memory_info().vms)))
 
 
 def native(array: NDArray[Any]) -> NDArray[Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pccs.errors import ImageError
 from pccs.images.axes import rename_axes
-from pccs.images.reader import Index, check_dtype, check_memory, native, native_dtype
+from pccs.images.reader import Index, check_dtype, check_memory, check_packing, native, native_dtype
 
 _MICRO = {"um": "µm", "micron": "µm", "microns": "µm", "micrometer": "µm", "\\u00B5m": "µm", "μm": "µm"}
 
@@ -112,6 +112,7 @@ def _check_whole(series: Any, path: Path) -> None:
     if ends and max(ends) > size:
         raise _truncated(path)
     check_memory(page.nbytes, path)
+    check_packing(page.nbytes, sum(page.databytecounts), path)
 
 
 def _truncated(path: Path) -> ImageError:
@@ -160,7 +161,7 @@ def _ome_spacing(xml: str) -> tuple[dict[str, float], str]:
     pixels = next((e for e in root.iter() if e.tag.endswith("}Pixels") or e.tag == "Pixels"), None)
     if pixels is None:
         return {}, ""
-    steps = {a: float(pixels.get(f"PhysicalSize{a}", "nan")) for a in "XYZ"}
+    steps = {a: _number(pixels.get(f"PhysicalSize{a}")) for a in "XYZ"}
     known = {a: s for a, s in steps.items() if s > 0}
     return known, _unit(pixels.get("PhysicalSizeXUnit", "µm")) if known else ""
 
@@ -176,8 +177,8 @@ def _imagej_spacing(file: tifffile.TiffFile) -> tuple[dict[str, float], str]:
         if tag is not None and tag.value[0]:
             steps[axis] = tag.value[1] / tag.value[0]
     if meta.get("spacing"):
-        steps["Z"] = float(meta["spacing"])
-    return steps, unit
+        steps["Z"] = _number(meta["spacing"])
+    return {a: s for a, s in steps.items() if s > 0}, unit
 
 
 def _shaped_spacing(file: tifffile.TiffFile) -> tuple[dict[str, float], str]:
@@ -188,6 +189,14 @@ def _shaped_spacing(file: tifffile.TiffFile) -> tuple[dict[str, float], str]:
         return {a: float(s) for a, s in pairs if s}, str(meta["pccs_unit"])
     except (ValueError, KeyError, TypeError):
         return {}, ""
+
+
+def _number(text: Any) -> float:
+    """What a file says of a length; NaN, which is no length, when it says anything else."""
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return float("nan")
 
 
 def _unit(text: str) -> str:

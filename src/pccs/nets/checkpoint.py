@@ -7,6 +7,8 @@ atomically: a crash at any moment leaves the previous checkpoint whole.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +61,41 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return facts, read_tensors(folder / Path(str(facts.get("tensors"))).name)
 
 
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Whatever a checkpoint that is JSON and safetensors, but not ours, fails at: one sentence about it.
+
+    Raises
+    ------
+    ModelError
+        For everything but what is said in words already, and what is not the file's fault.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(
+            f"the checkpoint is damaged ({type(error).__name__}: {reason})",
+            path=path,
+            remedy="Train with --fresh",
+        ) from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether torch means by its RuntimeError that memory ran out."""
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError("no trained model is there", path=path.parent, remedy="Train first") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"cannot be read ({error})", path=path, remedy="Train with --fresh") from error
     if not isinstance(facts, dict):
         raise ModelError("is no checkpoint", path=path, remedy="Train with --fresh")
@@ -76,7 +106,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file."""
     try:
         tensors: dict[str, Tensor] = load_file(path)
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(f"cannot be read ({error})", path=path, remedy="Train with --fresh") from error
     return tensors
 

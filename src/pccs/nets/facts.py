@@ -6,9 +6,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pccs.errors import ModelError
-from pccs.labels import LabelClass
+import torch
+from torch import Tensor
+
+from pccs.errors import ModelError, PccsError
+from pccs.labels import LabelClass, check_classes
 from pccs.nets.unet import SegmentationNet
+
+LEVELS = 5
+SCALES = (1 / 1024, 64.0)
+"""Working scales that a file may ask for; beyond, an image would vanish or fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,26 @@ class ModelFacts:
     scale: float
     widths: tuple[int, ...]
     embedding: int
+
+    def filled(self, weights: dict[str, Tensor], path: Path) -> SegmentationNet:
+        """The network with ``weights`` from the file ``path``.
+
+        The size of what is built is compared with what the file holds before it costs any memory.
+
+        Raises
+        ------
+        ModelError
+            If the weights are of another network, or hold numbers that are none.
+        """
+        with torch.device("meta"):
+            wanted = {name: value.shape for name, value in self.build().state_dict().items()}
+        if wanted != {name: value.shape for name, value in weights.items()}:
+            raise ModelError("the weights do not fit the network", path=path, remedy="Train with --fresh")
+        if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
+            raise ModelError("the weights are no numbers", path=path, remedy="Train with --fresh")
+        net = self.build()
+        net.load_state_dict(weights)
+        return net
 
     def build(self) -> SegmentationNet:
         """The network, with random weights."""
@@ -33,15 +60,23 @@ class ModelFacts:
     def from_json(cls, fields: Any, path: Path) -> ModelFacts:
         """Back from :meth:`to_json`; :class:`ModelError` naming ``path`` when it does not fit."""
         try:
-            return cls(
+            found = cls(
                 classes=tuple(LabelClass.model_validate(c) for c in fields["classes"]),
                 channels=_whole(fields["channels"], 64),
                 scale=float(fields["scale"]),
                 widths=tuple(_whole(w, 4096) for w in fields["widths"]),
                 embedding=_whole(fields["embedding"], 4096),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"describes no model ({error})", path=path) from error
+            check_classes(found.classes)
+            if len(found.widths) != LEVELS:
+                raise ValueError(f"{len(found.widths)} levels instead of {LEVELS}")
+            if not SCALES[0] <= found.scale <= SCALES[1]:
+                raise ValueError(f"the scale {found.scale} is not between {SCALES[0]} and {SCALES[1]}")
+        except (KeyError, TypeError, ValueError, OverflowError, PccsError) as error:
+            reason = str(error).partition("\n")[0]
+            what = f"describes no model ({reason})"
+            raise ModelError(what, path=path, remedy="Train again, or take another model") from error
+        return found
 
 
 def _whole(value: Any, largest: int) -> int:

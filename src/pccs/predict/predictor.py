@@ -106,7 +106,8 @@ class Predictor:
         facts, tensors = checkpoint.read(run.path)
         model = ModelFacts.from_json(facts.get("model"), run.path)
         where = resolve_device(device)
-        weights, step = checkpoint.shown(facts, tensors)
+        with checkpoint.understood(run.path):
+            weights, step = checkpoint.shown(facts, tensors)
         net = _filled(model, weights, where, run.path)
         student = _filled(model, checkpoint.prefixed("student", tensors), where, run.path)
         return cls(model, net, where, student=student, run=run.name, step=step)
@@ -134,7 +135,8 @@ class Predictor:
             raise ModelError(f"model format {fields.get('format')!r} is not {MODEL_FORMAT}", path=folder)
         model, where = ModelFacts.from_json(fields, folder), resolve_device(device)
         net = _filled(model, checkpoint.read_tensors(folder / "model.safetensors"), where, folder)
-        return cls(model, net, where, run=str(fields.get("run", "")), step=int(fields.get("step", 0)))
+        with checkpoint.understood(folder):
+            return cls(model, net, where, run=str(fields.get("run", "")), step=int(fields.get("step", 0)))
 
     # ------------------------------------------------------------ predicting
 
@@ -237,11 +239,5 @@ def _span(start: int, end: int, full: int, small: int) -> _Span:
 
 
 def _filled(facts: ModelFacts, weights: dict[str, Tensor], device: torch.device, path: Path) -> nn.Module:
-    net = facts.build()
-    try:
-        net.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ModelError(
-            "the weights do not fit the network", path=path, remedy="Train with --fresh"
-        ) from error
-    return place(net, device).eval()
+    with checkpoint.understood(path):
+        return place(facts.filled(weights, path), device).eval()

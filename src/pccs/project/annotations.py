@@ -79,18 +79,16 @@ class AnnotationStore:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of a damaged file, tifffile warns before it raises
-                raster: Raster = tifffile.imread(path)
-            reason = "" if raster.dtype == np.uint8 else f"its pixels are {raster.dtype}"
+                raster = _decoded(path, shape)
+            reason = ""
+        except MaskError as error:
+            raise MaskError(
+                f"the annotation of {item.name!r} {error.what}", path=path, remedy=error.remedy
+            ) from error
         except Exception as error:
             # Broad on purpose: on a damaged file the decoder raises almost anything, and no damage
             # to one revision may keep the older ones from being read.
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-        if not reason and raster.shape != shape:
-            raise MaskError(
-                f"the annotation of {item.name!r} has the shape {raster.shape}, its image {shape}",
-                path=path,
-                remedy="The image was replaced by one of another size: put the old one back or relink it",
-            )
         if not reason:
             return raster
         self._index.drop(item.key, entry)
@@ -132,7 +130,7 @@ class AnnotationStore:
         try:
             if path.stat().st_size > _largest_empty(shape):
                 return True
-            return bool(np.asarray(tifffile.imread(path)).any())
+            return bool(_decoded(path, shape).any())
         except Exception:
             # As in _read_entry; whether this revision is damaged is said when it is read.
             earlier = [e for e in self._index.entries(item.key) if e.rev < entry.rev]
@@ -155,6 +153,21 @@ class AnnotationStore:
 
     def _path(self, item: Item, rev: int) -> Path:
         return self._folder / f"{item.key}.r{rev:04d}.tif"
+
+
+def _decoded(path: Path, shape: tuple[int, int]) -> Raster:
+    """The raster in a file, whose claims are compared with ``shape`` before they cost any memory."""
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        if page.dtype != np.uint8:
+            raise ValueError(f"its pixels are {page.dtype}")
+        if page.shape != shape:
+            raise MaskError(
+                f"has the shape {page.shape}, its image {shape}",
+                remedy="The image was replaced by one of another size: put the old one back or relink it",
+            )
+        raster: Raster = page.asarray()
+        return raster
 
 
 def _largest_empty(shape: tuple[int, int]) -> int:

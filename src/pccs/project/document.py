@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
+from math import inf, prod
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pccs.atomic import write_bytes, write_text
-from pccs.errors import ProjectError
+from pccs.errors import PccsError, ProjectError
 from pccs.images import SourceInfo
+from pccs.images.axes import check_axes
+from pccs.images.info import STACK_AXES
+from pccs.images.reader import check_dtype
 from pccs.labels import LabelClass, check_classes
 from pccs.project.fingerprint import Fingerprint
-from pccs.project.items import Source
+from pccs.project.items import Source, possible_stem
 
 FORMAT = 1
 """Version of the folder's layout this program writes."""
 
 NAME = "project.json"
+
+MOST_PLANES = 1_000_000
+"""Planes an image of a project has at most: each is an item, listed when the project opens."""
 
 
 class _Strict(BaseModel):
@@ -63,11 +71,32 @@ class SourceRecord(_Strict):
             fingerprint=source.fingerprint,
         )
 
+    @model_validator(mode="after")
+    def _possible(self) -> SourceRecord:
+        """Whether such an image can exist: what is wrong here would fail much later, or fill the memory."""
+        check_axes(self.axes, self.shape, Path(self.path))
+        check_dtype(_dtype(self.dtype), Path(self.path))
+        planes = prod(n for axis, n in zip(self.axes, self.shape, strict=True) if axis in STACK_AXES)
+        if min(self.shape) < 1 or planes > MOST_PLANES:
+            raise ValueError(f"no image has the shape {list(self.shape)}")
+        if len(self.spacing) != len(self.shape) or not all(s is None or 0 < s < inf for s in self.spacing):
+            raise ValueError("the spacing does not fit the axes")
+        if "\0" in self.path or not possible_stem(self.stem):
+            raise ValueError(f"{self.stem!r} is no name of an image at {self.path!r}")
+        return self
+
     def source(self, folder: Path) -> Source:
         """The source this record describes."""
         path = Path(os.path.normpath(folder / self.path))
         info = SourceInfo(path, self.axes, self.shape, np.dtype(self.dtype), self.spacing, self.unit)
         return Source(self.stem, info, self.fingerprint)
+
+
+def _dtype(text: str) -> np.dtype[Any]:
+    try:
+        return np.dtype(text)
+    except (TypeError, ValueError, SyntaxError) as error:
+        raise ValueError(f"{text!r} is no type of pixels") from error
 
 
 class Document(_Strict):
@@ -127,7 +156,7 @@ def _parse(path: Path) -> dict[str, Any]:
         )
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(data, dict):
         raise _damaged(path, "it is not a JSON object")
@@ -141,7 +170,7 @@ def _migrated(data: dict[str, Any], version: int, path: Path, *, backup: bool) -
         while version < FORMAT:
             data = MIGRATIONS[version](data)
             version += 1
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise _damaged(path, f"format version {version} cannot be brought up to date: {error!r}") from error
     return data
 
@@ -149,10 +178,15 @@ def _migrated(data: dict[str, Any], version: int, path: Path, *, backup: bool) -
 def _validated(data: dict[str, Any], path: Path) -> Document:
     try:
         document = Document.model_validate_json(json.dumps(data))
+        check_classes(document.classes)
     except ValidationError as error:
         first = error.errors()[0]
         raise _damaged(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    check_classes(document.classes)
+    except (PccsError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error)) from error
+    stems = Counter(source.stem.casefold() for source in document.sources)
+    if (twice := stems.most_common(1)) and twice[0][1] > 1:
+        raise _damaged(path, f"two images are called {twice[0][0]!r}")
     return document
 
 

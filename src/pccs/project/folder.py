@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, TypeVar
 
 from numpy.typing import NDArray
 
@@ -16,11 +16,13 @@ from pccs.labels import LabelClass, check_classes, default_classes
 from pccs.project import document
 from pccs.project.annotations import AnnotationStore
 from pccs.project.items import Item, Source
+from pccs.project.links import refuse_links
 from pccs.project.predictions import SnapshotStore
 from pccs.project.session import Session
 from pccs.project.sources import Standing
 from pccs.project.state import State
 
+SettingT = TypeVar("SettingT")
 OnError: TypeAlias = Callable[[PccsError], None]
 
 
@@ -71,6 +73,7 @@ class ProjectFolder:
         """
         folder = Path(path).absolute()
         document.read(folder, backup=False)  # refuse before anything is locked or written
+        refuse_links(folder)
         session = Session(folder) if write else None
         try:
             return cls(folder, session)
@@ -125,6 +128,11 @@ class ProjectFolder:
     def settings(self) -> dict[str, Any]:
         """A copy of the project's settings."""
         return dict(self._state.settings)
+
+    def setting(self, key: str, default: SettingT) -> SettingT:
+        """One setting, if what is stored is of the kind of ``default``: a file may hold anything."""
+        stored = self._state.settings.get(key)
+        return stored if isinstance(stored, type(default)) else default
 
     def set_setting(self, key: str, value: Any) -> None:
         """Store one setting, a value JSON can hold; ``None`` removes it."""

@@ -11,6 +11,11 @@ from urllib.parse import quote, unquote
 from pccs.images import SourceInfo, stem_of
 from pccs.project.fingerprint import Fingerprint
 
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(?![^. @])")
+_LONGEST = 120
+"""Bytes of a stem's file name at most: systems allow 255; revision, run and a mark come on top."""
+_MOST = 200
+"""Bytes beyond which nothing works at all; earlier versions allowed names of any length."""
 _SAFE = " -_()[]{}+,=.~#&!'$^"
 
 
@@ -28,7 +33,8 @@ class Source:
         wanted = stem_of(self.info.path)
         if self.stem == wanted or self.info.path.parent.name == "sources":
             return ""
-        return f"{self.info.path.name} is called {self.stem!r} here, because the name {wanted!r} was taken."
+        file = self.info.path.name
+        return f"{file} is called {self.stem!r} here: the name {wanted!r} was taken, or cannot be a file's."
 
     def items(self) -> Iterator[Item]:
         """The planes of this source, in order."""
@@ -59,18 +65,38 @@ def encode(stem: str) -> str:
     return f"%2E{text[1:]}" if text.startswith(".") else text
 
 
+def safe_name(stem: str) -> str:
+    """``stem`` as the name of an exported file or folder on any system, never of a place above."""
+    text = re.sub(r'[/\\:*?"<>|\x00-\x1f]', lambda m: quote(m[0], safe=""), stem)
+    if text.startswith(".") or _RESERVED.match(text):  # ".." leads out, CON is a device on Windows
+        text = f"%{ord(text[0]):02X}{text[1:]}"
+    return f"{text[:-1]}%{ord(text[-1]):02X}" if text.endswith((".", " ")) else text  # Windows cuts these off
+
+
 def decode(text: str) -> str:
     """The inverse of :func:`encode`."""
     return unquote(text)
+
+
+def possible_stem(stem: str) -> bool:
+    """Whether a project can hold a source of that name; :func:`unique_stem` gives no other."""
+    if not stem or re.search(r"[:\x00-\x1f\ud800-\udfff]", stem):
+        return False
+    return len(encode(stem).encode()) <= _MOST
 
 
 def unique_stem(wanted: str, taken: Container[str]) -> str:
     """``wanted``, or ``wanted-2``, ``-3`` … if that is taken.
 
     ``taken`` holds casefolded stems: on many disks *A.tif* and *a.tif* are one file. A colon
-    separates stem and slice in item names and becomes ``-``.
+    separates stem and slice in item names and becomes ``-``, as does what no screen can show; a
+    name too long for a file is cut.
     """
-    base = re.sub(r"[:\x00-\x1f]", "-", wanted).strip() or "image"
+    base = "".join("-" if c == ":" or not c.isprintable() else c for c in wanted).strip() or "image"
+    while len(encode(base)) > _LONGEST or len(encode(base).encode()) > _LONGEST:
+        base = base[: len(base) * 9 // 10].strip() or "image"
+    if _RESERVED.match(base):
+        base = f"{base}_" if "." not in base else f"_{base}"
     stem, number = base, 1
     while stem.casefold() in taken:
         number += 1

@@ -88,15 +88,21 @@ def _ref(
 ) -> ModelRef:
     until = [row for row in rows if isinstance(row.get("step"), int) and row["step"] <= step]
     last: dict[str, Any] = next((row for row in reversed(measured) if row["step"] <= step), {})
-    seconds = float(until[-1].get("seconds") or 0.0) if until else 0.0
-    items = int(last.get("items") or 0)
-    return ModelRef(run.name, step, folder, seconds, last.get("validation"), last.get("error"), items)
+    seconds = _figure(until[-1].get("seconds")) if until else None
+    dice, error, items = (_figure(last.get(key)) for key in ("validation", "error", "items"))
+    return ModelRef(run.name, step, folder, seconds or 0.0, dice, error, int(items or 0))
+
+
+def _figure(value: Any) -> float | None:
+    """A finite number; ``None`` for anything else that a damaged file may hold."""
+    known = isinstance(value, int | float) and abs(value) < 1e15  # which NaN and infinity are not
+    return float(value) if known else None
 
 
 def _step(path: Path) -> int:
     try:
         return int(json.loads(path.read_text(encoding="utf-8"))["step"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return 0
 
 

@@ -64,8 +64,12 @@ class SnapshotStore:
         """``(3, H, W)``: class values, uncertainty × 255, disagreement × 255."""
         self._index.add(path.name)
         try:
-            array: NDArray[Any] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            # Mapped first: a header that claims more than the file holds must not cost that memory.
+            array: NDArray[Any] = np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+        except Exception as error:
+            # Broad on purpose: a damaged header makes numpy raise almost anything.
+            if isinstance(error, FileNotFoundError):
+                raise ProjectError("the prediction is gone", path=path, remedy="Predict it again") from error
             raise ProjectError(
                 "the prediction cannot be read", path=path, remedy="Predict it again"
             ) from error

@@ -96,8 +96,9 @@ class Run:
         path = self.path / "run.json"
         try:
             record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            record["settings"], record["status"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if not isinstance(record["settings"], dict) or record["status"] not in get_args(Status):
+                raise ValueError("no settings, or no status")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ProjectError("the run cannot be read", path=path, remedy="Delete its folder") from error
         return record
 
@@ -131,7 +132,7 @@ def _number(path: Path) -> int:
 def _parsed(line: str) -> dict[str, Any] | None:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
 

@@ -44,6 +44,11 @@ class SourceTable:
         ProjectError
             If the file is here already, or ``stem`` is taken.
         """
+        if not str(info.path).isprintable():
+            raise ProjectError(
+                f"the path {str(info.path)!a} holds characters that cannot be shown",
+                remedy="Rename the file or its folder",
+            )
         if info.path in self._paths:
             raise ProjectError(f"it is in the project already, as {self._paths[info.path]!r}", path=info.path)
         free = self.free_stem(stem or images.stem_of(info.path))

@@ -86,7 +86,9 @@ class Gate:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state`."""
-        self.opened_at, self.quality = state["opened_at"], state["quality"]
+        opened, quality = state["opened_at"], state["quality"]
+        self.opened_at = None if opened is None else int(opened)
+        self.quality = None if quality is None else float(quality)
 
     def _open_if_due(self, step: int) -> None:
         method = self.settings

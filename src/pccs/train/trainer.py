@@ -93,16 +93,19 @@ class Trainer:
         """
         _require_annotation(project)
         facts, tensors = checkpoint.read(run.path)
-        model = ModelFacts.from_json(facts["model"], run.path)
+        model = ModelFacts.from_json(facts.get("model"), run.path)
         if [c.value for c in model.classes] != [c.value for c in project.classes]:
             raise TrainingError(
                 f"the classes of the project have changed since run {run.name} began",
                 path=project.path,
                 remedy="Start a new run (--fresh, or the button New run)",
             )
-        settings = TrainSettings.model_validate(facts["settings"])
-        trainer = cls(project, run, settings, model, resolve_device(device))
-        trainer._restore(facts, tensors)
+        with checkpoint.understood(run.path):
+            settings = TrainSettings.model_validate(facts["settings"])
+            # The weights are looked at before a network of that size is built.
+            model.filled(checkpoint.prefixed("student", tensors), run.path)
+            trainer = cls(project, run, settings, model, resolve_device(device))
+            trainer._restore(facts, tensors)
         return trainer
 
     def reopened(self, settings: TrainSettings) -> Trainer:

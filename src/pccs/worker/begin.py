@@ -95,4 +95,5 @@ def _value(settings: TrainSettings, key: str) -> Any:
 
 def _class_values(run: Run) -> list[int]:
     facts = checkpoint.read_json(run.path / checkpoint.POINTER)
-    return [int(c["value"]) for c in facts["model"]["classes"]]
+    with checkpoint.understood(run.path):
+        return [int(c["value"]) for c in facts["model"]["classes"]]

@@ -1,0 +1,68 @@
+"""Headers that claim more than a file can hold are refused before they cost memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+
+from benchmarks._fuzz_hostile import tiny_tiff
+from pccs.errors import ImageError, PccsError
+from pccs.images import probe, reader
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "compression"),
+    [(10**6, 10**6, 1), (10**6, 10**6, 8), (60_000, 60_000, 5), (40_000, 40_000, 8), (60_000, 60_000, 7)],
+)
+def test_two_hundred_bytes_of_tiff_that_claim_the_moon(
+    tmp_path: Path, width: int, height: int, compression: int
+) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiny_tiff(width, height, compression=compression))
+    assert path.stat().st_size < 200
+    with pytest.raises(ImageError, match=r"claims|ends before"):
+        probe(path)
+
+
+def test_a_limit_of_the_process_counts_as_its_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "memory_room", lambda: 10**6)
+    reader.check_memory(300_000, tmp_path)
+    with pytest.raises(ImageError, match="to be read at once"):
+        reader.check_memory(500_000, tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (4, 0, 5)])
+def test_an_array_without_pixels_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    np.savez(tmp_path / "a.npz", np.zeros(shape))
+    with pytest.raises(ImageError, match="has no pixels"):
+        probe(tmp_path / "a.npz")
+
+
+def test_a_volume_without_voxels_is_refused(tmp_path: Path) -> None:
+    content = bytearray(nibabel.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4)).to_bytes())
+    content[42:44] = b"\0\0"
+    (tmp_path / "a.nii").write_bytes(content)
+    with pytest.raises(ImageError, match="has no voxels"):
+        probe(tmp_path / "a.nii")
+
+
+def test_a_spacing_that_is_no_number_is_no_spacing(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    xml = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(path, np.zeros((8, 9), np.uint8), metadata=xml)
+    assert probe(path).step("X") == 0.5
+    path.write_bytes(path.read_bytes().replace(b'PhysicalSizeX="0.5"', b'PhysicalSizeX="a,b"'))
+    assert probe(path).step("X") is None
+    assert probe(path).step("Y") == 0.25
+
+
+def test_a_sentence_is_one_short_printable_line() -> None:
+    said = str(PccsError("a\nb\x1b[31m\ud800" + "x" * 10**6, path="p", remedy="Do\tit"))
+    assert said.isprintable()
+    assert len(said) < 700
+    assert said.startswith("p: a\\nb\\x1b[31m")
+    assert said.endswith("Do\\tit.")
