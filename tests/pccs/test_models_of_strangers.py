@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pccs.errors import ModelError
+from pccs.errors import ModelError, PccsError
 from pccs.labels import default_classes
 from pccs.nets import ModelFacts, checkpoint
 from pccs.predict import Predictor
@@ -92,3 +92,16 @@ def test_what_a_checkpoint_lacks_is_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "checkpoint.json").write_text("[" * 100_000)
     with pytest.raises(ModelError, match="cannot be read"):
         checkpoint.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "table",
+    ['{"0":' + "[" * 100_000, '{"' + "9" * 5000 + '": "x"}', '{"1": "\\ud800"}', '{"1": "a", "2": "a"}'],
+)
+def test_a_class_table_of_a_stranger_costs_a_sentence(tmp_path: Path, table: str) -> None:
+    from pccs.cli.options import read_classes
+
+    (tmp_path / "classes.json").write_text(table)
+    with pytest.raises(PccsError) as caught:
+        read_classes(tmp_path / "classes.json")
+    assert str(caught.value).isprintable()

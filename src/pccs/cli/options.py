@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,7 +91,7 @@ def _checked_table(table: Any, path: Path, example: str) -> dict[int, str]:
             raise ConfigError(
                 f"the mask value {key!r} is no whole number", path=path, allowed=f"such as {example}"
             )
-        if not isinstance(name, str) or not name.strip():
+        if not isinstance(name, str) or not name.strip() or re.search(r"[\ud800-\udfff]", name):
             raise ConfigError(f"the name of class {key} is {name!r}", path=path, allowed=f"such as {example}")
         if int(key) in names:
             raise ConfigError(f"the mask value {int(key)} is there twice", path=path)
