@@ -68,8 +68,6 @@ class SnapshotStore:
             array: NDArray[Any] = np.array(np.load(path, mmap_mode="r", allow_pickle=False))
         except Exception as error:
             # Broad on purpose: a damaged header makes numpy raise almost anything.
-            if isinstance(error, FileNotFoundError):
-                raise ProjectError("the prediction is gone", path=path, remedy="Predict it again") from error
             raise ProjectError(
                 "the prediction cannot be read", path=path, remedy="Predict it again"
             ) from error
