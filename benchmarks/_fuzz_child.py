@@ -12,7 +12,6 @@ import faulthandler
 import json
 import logging
 import os
-import resource
 import shutil
 import signal
 import stat
@@ -204,6 +203,8 @@ def main() -> None:
     _warm_up(trial)
     answers.write("ready\n")
     answers.flush()
+    import resource  # which Windows has not; the tests import this module there too
+
     room = psutil.Process().memory_info().vms + SPARE
     resource.setrlimit(resource.RLIMIT_AS, (room, resource.RLIM_INFINITY))
     for line in sys.stdin:

@@ -6,7 +6,6 @@ Each function ends well, raises :class:`~pccs.errors.PccsError`, or has found a 
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -296,10 +295,6 @@ def _mumble() -> None:
     raise PccsError("")
 
 
-def _die() -> None:
-    os._exit(3)
-
-
 FAULTS: tuple[Callable[[], None], ...] = (
     _raise,
     _fill_memory,
@@ -307,6 +302,5 @@ FAULTS: tuple[Callable[[], None], ...] = (
     _mumble,
     lambda: None,
     _never_end,
-    _die,
 )
-"""In turn: a crash, an allocation, a file outside, an unclear sentence, none, a hang, and a death."""
+"""In turn: a crash, an allocation, a file outside, an unclear sentence, none, and a hang."""

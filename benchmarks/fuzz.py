@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import shutil
@@ -38,6 +39,7 @@ class Child:
 
     def __init__(self, base: Path, seed: int) -> None:
         self._base, self._seed = base, seed
+        self._log = base.with_name(f"{base.name}.log")
         self._process: subprocess.Popen[str] | None = None
 
     def block(self, kind: str, first: int, last: int) -> Iterator[dict[str, Any]]:
@@ -62,33 +64,40 @@ class Child:
         if self._process is None:
             shutil.rmtree(self._base, ignore_errors=True)
             self._base.mkdir(parents=True)
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks._fuzz_child", str(self._base), str(self._seed)],
-                cwd=ROOT,
-                env=_environment(self._base),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=(self._base.parent / f"{self._base.name}.log").open("ab"),
-                text=True,
-            )
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "benchmarks._fuzz_child", str(self._base), str(self._seed)],
+                    cwd=ROOT,
+                    env=_environment(self._base),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    text=True,
+                )
             if self._process.stdout is None or self._process.stdout.readline() != "ready\n":
                 raise SystemExit(f"the fuzzer's own process does not start: {self._died()['what']}")
         return self._process
 
     def _died(self) -> dict[str, Any]:
-        process, self._process = self._process, None
-        assert process is not None
-        status = process.wait()
-        said = (self._base.parent / f"{self._base.name}.log").read_text(errors="replace").splitlines()
+        status = self._end()
+        said = self._log.read_text(errors="replace").splitlines()
         if status == -signal.SIGPROF or (status == 1 and any(s.startswith("Timeout (") for s in said[-80:])):
             return {"end": "hang", "what": "the time limit ended the process"}
         return {"end": "crash", "what": f"the process died ({status}): {' / '.join(said[-3:])[-300:]}"}
 
     def close(self) -> None:
         """End the process."""
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            self._process.wait()
+        if self._process is not None:
+            self._end()
+
+    def _end(self) -> int:
+        process, self._process = self._process, None
+        assert process is not None
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+        return process.wait()
 
 
 def _environment(base: Path) -> dict[str, str]:
@@ -163,10 +172,11 @@ def main() -> int:
         blocks = [(options.only[0], options.number, options.number + 1)]
     with tempfile.TemporaryDirectory(prefix="pccs-fuzz-") as folder:
         found = run(blocks, seed=options.seed, jobs=options.jobs, base=Path(folder).resolve())
-    return _judge(found, time.monotonic() - began, options)
+    asked = sum(last - first for _, first, last in blocks)
+    return _judge(found, asked, time.monotonic() - began, options)
 
 
-def _judge(found: list[dict[str, Any]], seconds: float, options: argparse.Namespace) -> int:
+def _judge(found: list[dict[str, Any]], asked: int, seconds: float, options: argparse.Namespace) -> int:
     counts: dict[str, collections.Counter[str]] = {}
     for one in found:
         counts.setdefault(one["kind"], collections.Counter())[one["end"]] += 1
@@ -185,7 +195,8 @@ def _judge(found: list[dict[str, Any]], seconds: float, options: argparse.Namesp
     figures = {"inputs": float(whole.total()), "sentences": float(whole["sentence"]), "seconds": seconds}
     figures |= {names[end]: float(whole[end]) for end in FAULTS}
     print(f"seed {options.seed}, {seconds:.0f} s")
-    return finish(Report("fuzz", figures, {names[end]: Target(0, "<=") for end in FAULTS}), options)
+    targets = {"inputs": Target(asked, ">="), **{names[end]: Target(0, "<=") for end in FAULTS}}
+    return finish(Report("fuzz", figures, targets), options)
 
 
 if __name__ == "__main__":
