@@ -15,6 +15,13 @@ COUNT = 10
 _ROLE = Qt.ItemDataRole
 
 
+class _List(QListWidget):
+    """A list that takes the room there is, instead of asking for some and pushing the buttons out."""
+
+    def sizeHint(self) -> QSize:  # noqa: N802 (Qt's name)
+        return QSize(2 * SIDE, SIDE + 12)
+
+
 class SuggestStage(QWidget):
     """The fourth stage."""
 
@@ -55,7 +62,7 @@ class SuggestStage(QWidget):
         return box
 
     def _make_list(self) -> QListWidget:
-        entries = QListWidget()
+        entries = _List()
         entries.setAccessibleName("Suggestions, best first")
         entries.setWordWrap(True)
         entries.setSpacing(2)

@@ -20,7 +20,7 @@ def find_strategies() -> dict[str, Strategy]:
 STRATEGIES: dict[str, Strategy] = find_strategies()
 """Name → strategy, in alphabetical order of their files."""
 BEFORE, AFTER = "random", "random"
-"""What ``"auto"`` is before there is a model, and after: what wins in ``benchmarks.suggest``, or the baseline."""
+"""What ``"auto"`` is before there is a model, and after: see ``benchmarks.suggest`` for the rule."""
 AUTOMATIC = "What has been shown to save work; so far nothing beats chance that looks for objects."
 """The same for a person."""
 

@@ -67,12 +67,12 @@ def test_another_seed_is_another_draw(sample_project: Project) -> None:
 def test_an_unreadable_image_costs_only_itself(sample_project: Project) -> None:
     waiting = [i for i in sample_project.items if i.name not in sample_project.annotated_items()]
     sample_project.sources[waiting[0].stem].info.path.write_bytes(b"no image")
-    _, found = suggest(sample_project, None, count=100)
+    _, found = suggest(sample_project, None, strategy="diversity", count=100)
     assert {s.item for s in found} == {i.name for i in waiting[1:]}
     assert "looked at among" in found[0].reason
     only = [i.name for i in waiting[1:]]
     with pytest.raises(ImageError):
-        suggest(sample_project, None, skip=only)
+        suggest(sample_project, None, strategy="diversity", skip=only)
 
 
 def test_progress_is_told(sample_project: Project) -> None:
