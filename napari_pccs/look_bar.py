@@ -90,6 +90,7 @@ class LookBar(QWidget):
         signals = desk.session.signals
         for signal in (signals.current_changed, signals.prediction_changed, signals.project_changed):
             signal.connect(self.refresh)
+        signals.looks_changed.connect(self._show_boxes)
         self._choose_map()
 
     def _lay_out(self) -> None:
@@ -106,10 +107,9 @@ class LookBar(QWidget):
 
     def refresh(self) -> None:
         """Show the state of the overlays; the places are searched again when they are asked for."""
-        link, session = self._desk.link, self._desk.session
+        session = self._desk.session
         self.setVisible(session.current is not None)
-        self.prediction.setChecked(link.is_visible(PREDICTION))
-        self.uncertainty.setChecked(link.is_visible(UNCERTAINTY))
+        self._show_boxes()
         self._places, self._next = [], 0
         there = session.prediction is not None
         self.jump.setEnabled(there)
@@ -119,6 +119,11 @@ class LookBar(QWidget):
             else "There is no prediction of this image yet: train first"
         )
         self._explain_threshold()
+
+    def _show_boxes(self) -> None:
+        link = self._desk.link
+        self.prediction.setChecked(link.is_visible(PREDICTION))
+        self.uncertainty.setChecked(link.is_visible(UNCERTAINTY))
 
     def _explain_threshold(self) -> None:
         limit, amount = self.legend.value() / 100, self._amount()

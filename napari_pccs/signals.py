@@ -42,6 +42,9 @@ class SessionSignals(SignalGroup):
     prediction_changed = Signal()
     """``session.prediction``, the prediction of the current item, is a newer one (or none)."""
 
+    looks_changed = Signal()
+    """A layer of ours was shown or hidden, by a key, a box, or napari's own eye."""
+
     training_changed = Signal()
     """Anything of ``session.training`` has changed: state, step, speed, curves."""
 

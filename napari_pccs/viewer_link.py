@@ -361,7 +361,14 @@ class ViewerLink:
         signal.connect(slot)
         self._connections.append((signal, slot))
 
+    def _eye(self) -> None:
+        """A layer was shown or hidden, also by napari's own eye: the next one of its kind will be too."""
+        for which in self._visible:
+            self._visible[which] = self.is_visible(which)
+        self.session.signals.looks_changed.emit()
+
     def _added(self, layer: Any) -> Any:
+        layer.events.visible.connect(self._eye)
         if self._on_layer is not None:
             self._on_layer(layer)
         return layer

@@ -107,6 +107,14 @@ def test_the_boxes_hide_the_overlays(shown: PccsPanel) -> None:
     assert not shown.viewer.layers[UNCERTAINTY].visible
 
 
+def test_the_boxes_follow_naparis_own_eye(shown: PccsPanel) -> None:
+    shown.viewer.layers[UNCERTAINTY].visible = False
+    assert not shown.look.uncertainty.isChecked()
+    assert shown.look.prediction.isChecked()
+    shown.viewer.layers[UNCERTAINTY].visible = True
+    assert shown.look.uncertainty.isChecked()
+
+
 def test_without_a_prediction_the_button_says_what_is_missing(panel: PccsPanel, project_path: Path) -> None:
     assert not panel.look.isVisibleTo(panel)
     panel.session.open_project(project_path)
