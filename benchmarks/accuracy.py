@@ -124,9 +124,11 @@ def tables(
         table([*_HEAD, *_HEAD_END], _details(found, grid, rows, names)),
     ]
     chosen = grid_of(found, rule=rule, kept=True)
+    # Beside a choice stands the last model of the same cells, not of those where nothing was chosen.
+    last = grid_of({cell: record for cell, record in found.items() if record.get("kept")}, rule=rule)
     lines = [
-        [row, names[arm], grid[row, arm].mean, chosen[row, arm].mean,
-         shown_interval(compare(chosen[row, arm], grid[row, arm]))]
+        [row, names[arm], last[row, arm].mean, chosen[row, arm].mean,
+         shown_interval(compare(chosen[row, arm], last[row, arm]))]
         for row, arm in chosen if row in rows and arm in names
     ]  # fmt: skip
     if lines:
