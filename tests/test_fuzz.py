@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 WANTED = (
-    "claim.tif", "claim-modest.tif", "claim.png", "bomb.npz", "slip.npz", "claim.nii", "dots in a path",
+    "claim.tif", "claim-modest.tif", "claim.png", "bomb.npz", "bomb.nii.gz", "slip.npz", "claim.nii", "dots in a path",
     "annotations is a link", "wide network", "climbing", "deep",
 )  # fmt: skip
 """Hostile cases that the short form has."""
