@@ -20,8 +20,8 @@ pytestmark = [
 ]
 
 WANTED = (
-    "claim.tif", "claim-modest.tif", "claim.png", "bomb.npz", "bomb.nii.gz", "slip.npz", "claim.nii", "dots in a path",
-    "annotations is a link", "wide network", "climbing", "deep",
+    "claim.tif", "claim-modest.tif", "claim.png", "bomb.npz", "bomb.nii.gz", "slip.npz", "claim.nii",
+    "dots in a path", "annotations is a link", "wide network", "climbing", "deep",
 )  # fmt: skip
 """Hostile cases that the short form has."""
 
