@@ -5,8 +5,8 @@ from __future__ import annotations
 from napari_pccs.export_job import CONTENTS, FORMATS
 from napari_pccs.panels.images import AXES_CHOICES
 from napari_pccs.panels.train import ABOUT_PRESETS
-from napari_pccs.ui import duration
 from napari_pccs.suggestions import choices
+from napari_pccs.ui import duration
 from pccs.config import PRESETS
 
 
