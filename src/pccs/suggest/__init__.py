@@ -14,7 +14,7 @@ import numpy as np
 
 from pccs.errors import ConfigError
 from pccs.events import Suggestion
-from pccs.project import Project
+from pccs.project import Item, Project
 from pccs.suggest.base import Candidate, Pool, Strategy
 from pccs.suggest.gather import Progress, embed, look, open_items, unfinished_items
 from pccs.suggest.registry import AUTOMATIC, STRATEGIES, choose
@@ -79,6 +79,21 @@ def suggest(
     items = open_items(project, skip)
     if len(items) < count and not method.needs_embedding:
         items += unfinished_items(project, skip)
+    pool = _look_into(project, predictor, method, items, limit, rng, progress)
+    found = [_elsewhere(s, pool.candidates) for s in method.rank(pool, rng, count)]
+    return method.name, _said(found, len(pool.candidates), len(items))
+
+
+def _look_into(
+    project: Project,
+    predictor: Predictor | None,
+    method: Strategy,
+    items: list[Item],
+    limit: int,
+    rng: np.random.Generator,
+    progress: Progress | None,
+) -> Pool:
+    """What ``method`` wants to know of ``items``, or of a sample of ``limit`` of them."""
     total = len(items)
     if total > limit:
         items = [items[k] for k in np.sort(rng.choice(total, limit, replace=False))]
@@ -89,10 +104,7 @@ def suggest(
     references = np.zeros((0, 0))
     if method.needs_embedding:
         candidates, references = embed(project, candidates, annotated, predictor)
-    names = [c.name for c in project.classes]
-    pool = Pool(candidates, names, len(annotated), total, references)
-    found = [_elsewhere(s, candidates) for s in method.rank(pool, rng, count)]
-    return method.name, _said(found, len(candidates), total)
+    return Pool(candidates, [c.name for c in project.classes], len(annotated), total, references)
 
 
 def _elsewhere(suggestion: Suggestion, candidates: Sequence[Candidate]) -> Suggestion:

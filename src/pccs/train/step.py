@@ -109,7 +109,8 @@ class Learner:
         terms = unlabelled_terms(
             logits, z, everything, slice(labelled, None), self.memory, self.settings.method, threshold, trust
         )
-        extras = {"confident": (taught.uncertainty <= threshold).float().mean()}
+        # A teacher that is not asked is not confident either: the figure is left out, not 1.
+        extras = {"confident": (taught.uncertainty <= threshold).float().mean()} if trust else {}
         unpainted = unpainted_term(logits[:labelled], base, self.settings.method)
         return add_up(supervised_term(logits[:labelled], base), terms, weight, unpainted), extras
 

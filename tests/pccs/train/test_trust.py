@@ -23,6 +23,7 @@ def test_without_trust_it_does_not_matter_what_the_teacher_says() -> None:
     one, other = losses(0.0, 1), losses(0.0, 2)
     assert one == other
     assert one["pseudo"] > 0, "the pasted annotation is learned from"
+    assert "confident" not in one, "nobody asked the teacher"
     assert {"contrast", "memory", "prototype_consistency", "consistency", "entropy"}.isdisjoint(one)
 
 
