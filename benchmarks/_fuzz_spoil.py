@@ -103,11 +103,11 @@ def spoil_tree(tree: Any, rng: random.Random) -> Any:
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         spots = list(_spots(tree))
         if not spots:
-            return rng.choice(NASTY)
+            return _nasty(rng)
         holder, key = rng.choice(spots)
         kind = rng.random()
         if kind < 0.7:
-            holder[key] = rng.choice(NASTY)
+            holder[key] = _nasty(rng)
         elif kind < 0.85:
             del holder[key]
         elif isinstance(holder, list):
@@ -115,6 +115,11 @@ def spoil_tree(tree: Any, rng: random.Random) -> Any:
         else:
             holder[str(rng.choice(NASTY))] = holder.pop(key)
     return tree
+
+
+def _nasty(rng: random.Random) -> Any:
+    """A copy, for the next change may go inside it."""
+    return copy.deepcopy(rng.choice(NASTY))
 
 
 def _spots(node: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import fuzz
+from benchmarks import _fuzz_spoil, fuzz
 from benchmarks._fuzz_child import unclear
 from benchmarks._fuzz_kinds import Hostile
 
@@ -76,3 +78,10 @@ def test_what_a_clear_sentence_is() -> None:
     assert not unclear("a.png: the file ends before its image does. Copy it again.", Path("a.png"))
     for bad in ("", "a\nb.", "KeyError('x')", "x" * 2000 + ".", "<object at 0x7f>.", "Traceback."):
         assert unclear(bad, None), bad
+
+
+def test_spoiling_a_tree_never_changes_what_it_spoils_with() -> None:
+    before = repr(_fuzz_spoil.NASTY)
+    for seed in range(500):
+        json.dumps(_fuzz_spoil.spoil_tree({"a": [1, {"b": 2}], "c": {}}, random.Random(seed)))
+    assert repr(_fuzz_spoil.NASTY) == before

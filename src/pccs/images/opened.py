@@ -63,7 +63,9 @@ def explained(path: Path, what: str) -> Iterator[None]:
     except Exception as error:
         # Broad on purpose: on damaged input the decoders raise almost anything, and it is never our bug
         # that a stranger's file is broken. The cause is chained.
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        reason = (str(error).strip().splitlines() or [""])[0][:160]
+        if not reason or " object at 0x" in reason:  # nothing a person could use
+            reason = type(error).__name__
         raise ImageError(
             f"{what} ({reason})", path=path, remedy="Copy or convert it again; it may be damaged"
         ) from error

@@ -61,8 +61,8 @@ def read_plane(info: SourceInfo, index: int) -> NDArray[Any]:
                 remedy="Put the old file back, or remove the image from the project and add it again",
             )
         with explained(info.path, "its pixels cannot be read"):
-            block = reader.read(key)
-    return _to_plane(info, block)
+            # Damaged pages may come with other axes than the header promised.
+            return _to_plane(info, reader.read(key))
 
 
 def read_planes(info: SourceInfo) -> NDArray[Any]:

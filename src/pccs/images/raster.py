@@ -102,14 +102,21 @@ def _layout(picture: Image.Image) -> tuple[int, np.dtype[Any]]:
 
 
 def _check_whole(path: Path) -> None:
+    """Go from chunk to chunk of a PNG. One that is longer than the rest of the file would be asked for all
+    the same, up to 2 GiB at once."""
+    size = path.stat().st_size
     with path.open("rb") as file:
-        is_png = file.read(8) == _PNG_SIGNATURE
-        file.seek(max(0, path.stat().st_size - 4096))
-        tail = file.read()
-    if is_png and b"IEND" not in tail:
-        raise ImageError(
-            "the file ends before its image does", path=path, remedy="Copy it again; it is truncated"
-        )
+        if file.read(8) != _PNG_SIGNATURE:
+            return
+        kind = b""
+        while kind != b"IEND":
+            head = file.read(8)
+            length, kind = int.from_bytes(head[:4], "big"), head[4:]
+            if len(head) < 8 or file.tell() + length > size:
+                raise ImageError(
+                    "the file ends before its image does", path=path, remedy="Copy it again; it is truncated"
+                )
+            file.seek(length + 4, 1)
 
 
 def _as_picture(picture: Image.Image) -> Image.Image:

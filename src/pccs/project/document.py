@@ -30,6 +30,8 @@ NAME = "project.json"
 
 MOST_PLANES = 1_000_000
 """Planes an image of a project has at most: each is an item, listed when the project opens."""
+MOST_PIXELS = 2**33
+"""Pixels of a plane at most: a square of 92,000 a side."""
 
 
 class _Strict(BaseModel):
@@ -77,7 +79,8 @@ class SourceRecord(_Strict):
         check_axes(self.axes, self.shape, Path(self.path))
         check_dtype(_dtype(self.dtype), Path(self.path))
         planes = prod(n for axis, n in zip(self.axes, self.shape, strict=True) if axis in STACK_AXES)
-        if min(self.shape) < 1 or planes > MOST_PLANES:
+        plane = prod(n for axis, n in zip(self.axes, self.shape, strict=True) if axis in "YX")
+        if min(self.shape) < 1 or planes > MOST_PLANES or plane > MOST_PIXELS:
             raise ValueError(f"no image has the shape {list(self.shape)}")
         if len(self.spacing) != len(self.shape) or not all(s is None or 0 < s < inf for s in self.spacing):
             raise ValueError("the spacing does not fit the axes")

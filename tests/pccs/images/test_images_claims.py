@@ -8,10 +8,13 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
+from skimage.io import imsave
 
 from benchmarks._fuzz_hostile import tiny_tiff
 from pccs.errors import ImageError, PccsError
-from pccs.images import probe, reader
+from pccs.images import probe, read_plane, reader
+from pccs.images.opened import explained
+from pccs.images.raster import RasterReader
 
 
 @pytest.mark.parametrize(
@@ -66,3 +69,41 @@ def test_a_sentence_is_one_short_printable_line() -> None:
     assert len(said) < 700
     assert said.startswith("p: a\\nb\\x1b[31m")
     assert said.endswith("Do\\tit.")
+
+
+def png(tmp_path: Path) -> tuple[Path, bytearray]:
+    path = tmp_path / "a.png"
+    imsave(path, np.arange(24 * 32, dtype=np.uint8).reshape(24, 32), check_contrast=False)
+    return path, bytearray(path.read_bytes())
+
+
+def test_a_chunk_longer_than_its_file_is_refused_before_it_is_asked_for(tmp_path: Path) -> None:
+    path, content = png(tmp_path)
+    at = content.index(b"IDAT")
+    content[at - 4 : at] = (2**31 - 1).to_bytes(4, "big")
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match="ends before its image does"):
+        probe(path)
+
+
+def test_what_follows_the_end_of_a_picture_does_no_harm(tmp_path: Path) -> None:
+    path, content = png(tmp_path)
+    path.write_bytes(content + b"IDAT and more")
+    assert read_plane(probe(path), 0).shape == (24, 32, 1)
+
+
+def test_pages_with_other_axes_than_promised_cost_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = png(tmp_path)
+    monkeypatch.setattr(RasterReader, "read", lambda self, index: np.zeros((2, 3, 4, 5), np.uint8))
+    with pytest.raises(ImageError, match="pixels cannot be read"):
+        read_plane(probe(path), 0)
+
+
+def test_what_only_a_programmer_understands_is_not_said(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ImageError, match=r"cannot be read \(ValueError\)"),
+        explained(tmp_path, "it cannot be read"),
+    ):
+        raise ValueError("malformed node: <ast.Name object at 0x7f9058ed4460>")

@@ -39,15 +39,12 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     [
         ("shape", [10**6, 10**6]), ("shape", [-6, 8]), ("shape", []), ("axes", "YY"), ("dtype", "O"),
         ("dtype", "__import__('os')"), ("dtype", "u1,f4"), ("spacing", []), ("spacing", [-1.0, 1.0]),
+        ("planes", {"axes": "ZYX", "shape": [10**7, 6, 8], "spacing": [None] * 3}),
         ("path", "a\0b"), ("stem", ""), ("stem", "s:1"), ("stem", "x" * 3000), ("stem", "\ud800"),
     ],
 )  # fmt: skip
 def test_an_impossible_source_is_refused_in_words(folder: Path, field: str, value: Any) -> None:
-    change = (
-        {"axes": "ZYX", "shape": [10**7, 6, 8], "spacing": [None] * 3}
-        if value == [10**6, 10**6]
-        else {field: value}
-    )
+    change = value if isinstance(value, dict) else {field: value}
     edit(folder, lambda document: document["sources"][0].update(change))
     with pytest.raises(ProjectError, match="the project file is damaged") as caught:
         Project.open(folder)
