@@ -64,7 +64,8 @@ class Coverage:
         """What it means that the item is partial."""
         if self.unpainted == 0:
             return "Partial, and every pixel is painted."
-        return f"Partial: the {percent(self.unpainted)} you have not painted are unknown and teach nothing."
+        share = percent(self.unpainted)
+        return f"Partial: {share} of the pixels are not painted. They are unknown, not background."
 
 
 def coverage(annotation: UInt8, prediction: UInt8 | None, classes: Sequence[LabelClass]) -> Coverage:

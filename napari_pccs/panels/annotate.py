@@ -21,7 +21,7 @@ class AnnotateStage(QWidget):
         self.classes = ClassTable(desk)
         self.complete = QCheckBox("Complete: the rest is background  (D)")
         self.complete.setToolTip(
-            "Partial (the default): pixels you have not painted are unknown and teach nothing.\n"
+            "Partial (the default): pixels you have not painted are unknown, not background.\n"
             "Complete: you have painted every object, and everything else is background."
         )
         self.complete.clicked.connect(self._set_complete)

@@ -19,7 +19,7 @@ def test_the_sentence_of_a_complete_item_has_its_figure() -> None:
         facts.complete_sentence() == "Everything unpainted on this complete item counts as background: 97 %."
     )
     assert facts.suspicious
-    assert "97 % you have not painted are unknown" in facts.partial_sentence()
+    assert "97 % of the pixels are not painted. They are unknown" in facts.partial_sentence()
 
 
 def test_a_well_painted_item_is_not_doubted() -> None:

@@ -122,7 +122,7 @@ def test_a_mistaken_complete_is_caught_and_taken_back(full: PccsPanel) -> None:
     full.session.signals.said.connect(lambda level, text: said.append((level, text)))
     full.viewer.layers[ANNOTATION].paint((10, 10), 2)
     full.session.annotations.flush()
-    assert "you have not painted are unknown" in full.annotate.explain.text()
+    assert "are not painted. They are unknown" in full.annotate.explain.text()
     assert full.annotate.partial.isHidden()
     full.annotate.toggle_complete()
     level, sentence = said[-1]
