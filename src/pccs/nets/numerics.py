@@ -50,9 +50,14 @@ class Numerics:
         """For weights and images."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
-    def autocast(self, device: torch.device) -> AbstractContextManager[object]:
-        """Context for a forward pass. Weights, losses and the optimiser stay in float32."""
-        return torch.autocast(device.type, torch.bfloat16) if self.half else nullcontext()
+    def autocast(self, device: torch.device, *, cache: bool = True) -> AbstractContextManager[object]:
+        """Context for a forward pass. Weights, losses and the optimiser stay in float32.
+
+        With ``cache`` a weight that is used twice is converted once.
+        """
+        if not self.half:
+            return nullcontext()
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=cache)
 
 
 PLAIN = Numerics()
@@ -61,12 +66,20 @@ _VARIANTS = (PLAIN, Numerics(half=True), Numerics(channels_last=False))
 
 
 def choose(
-    device: torch.device, widths: Sequence[int], *, precision: Precision = "auto", store: Path | None = None
+    device: torch.device,
+    widths: Sequence[int],
+    *,
+    batch: tuple[int, int] = (1, _SIDE),
+    precision: Precision = "auto",
+    store: Path | None = None,
 ) -> Numerics:
     """The fastest way for a network of ``widths`` on ``device``.
 
     Parameters
     ----------
+    batch
+        Number and side of the crops it will see. A CPU is measured with a small one, whatever is said: what
+        holds for it holds for more. A GPU is busy with a large one only, and is measured with just that.
     precision
         Other than ``auto`` it is obeyed, and nothing is measured.
     store
@@ -75,7 +88,9 @@ def choose(
     """
     if precision != "auto":
         return Numerics(half=precision == "bfloat16")
-    return _remembered(device, tuple(min(w, _WIDEST) for w in widths), store or default_store())
+    if device.type == "cuda":
+        return _remembered(device, tuple(widths), batch, store or default_store())
+    return _remembered(device, tuple(min(w, _WIDEST) for w in widths), (1, _SIDE), store or default_store())
 
 
 def default_store() -> Path:
@@ -84,13 +99,15 @@ def default_store() -> Path:
 
 
 @lru_cache
-def _remembered(device: torch.device, widths: tuple[int, ...], store: Path) -> Numerics:
-    key = _key(device, widths)
+def _remembered(
+    device: torch.device, widths: tuple[int, ...], batch: tuple[int, int], store: Path
+) -> Numerics:
+    key = _key(device, widths, batch)
     known = _read(store)
     try:
         return Numerics(**{k: bool(v) for k, v in known[key].items()})
     except (KeyError, TypeError, AttributeError):
-        best = measure(device, widths)
+        best = measure(device, widths, batch)
     try:
         store.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_json(store, {**known, key: asdict(best)})
@@ -107,18 +124,18 @@ def _read(store: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _key(device: torch.device, widths: tuple[int, ...]) -> str:
+def _key(device: torch.device, widths: tuple[int, ...], batch: tuple[int, int]) -> str:
     """Whatever may change the answer."""
     if device.type == "cuda":
         chip = torch.cuda.get_device_name(device)
     else:
         chip = f"{platform.processor() or platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
-    return " | ".join((platform.node(), chip, device.type, torch.__version__, str(widths)))
+    return " | ".join((platform.node(), chip, device.type, torch.__version__, str(widths), str(batch)))
 
 
-def measure(device: torch.device, widths: Sequence[int]) -> Numerics:
+def measure(device: torch.device, widths: Sequence[int], batch: tuple[int, int] = (1, _SIDE)) -> Numerics:
     """Time forward and backward passes of every variant in turns, and name the fastest."""
-    running = {variant: _passes(variant, device, widths) for variant in _VARIANTS}
+    running = {variant: _passes(variant, device, widths, batch) for variant in _VARIANTS}
     shortest: dict[Numerics, float] = {}
     _timed(running[PLAIN], device)  # the very first run loads kernels
     began = time.perf_counter()
@@ -134,11 +151,14 @@ def measure(device: torch.device, widths: Sequence[int]) -> Numerics:
     return best if shortest[best] < _GAIN * shortest[PLAIN] else PLAIN
 
 
-def _passes(numerics: Numerics, device: torch.device, widths: Sequence[int]) -> Callable[[], None]:
+def _passes(
+    numerics: Numerics, device: torch.device, widths: Sequence[int], batch: tuple[int, int]
+) -> Callable[[], None]:
     """One forward and backward pass of a network of its own."""
     with torch.random.fork_rng(devices=[]):
         net = SegmentationNet(1, 2, widths, 8).to(device=device, memory_format=numerics.memory_format)  # type: ignore[call-overload]
-        x = torch.randn(1, 1, _SIDE, _SIDE)
+        count, side = batch
+        x = torch.randn(count, 1, side, side)
     x = x.to(device).contiguous(memory_format=numerics.memory_format)
     return lambda: _pass(net, x, numerics)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,11 +18,14 @@ from pccs.method.memory import PrototypeMemory
 from pccs.method.uncertainty import confidence_threshold, confident_pixels, normalised_entropy
 from pccs.nets import SegmentationNet, Teacher
 from pccs.nets.numerics import PLAIN, Numerics
+from pccs.nets.passes import Passes
 from pccs.nets.runtime import place
 from pccs.nets.unet import STRIDE
 from pccs.train.diagnosis import gradient_sizes
 from pccs.train.objective import Terms, add_up, supervised_term, unlabelled_terms, unpainted_term
 from pccs.train.views import View, annotated_view, cutmix_annotated, join, mix_streams, with_images
+
+Look = Callable[..., tuple[Tensor, Tensor | None]]
 
 
 @dataclass
@@ -30,6 +34,10 @@ class Learner:
 
     student: SegmentationNet
     teacher: Teacher
+    look: Passes
+    """The student's forward passes."""
+    teach: Passes
+    """The teacher's."""
     memory: PrototypeMemory
     optimiser: torch.optim.Optimizer
     settings: TrainSettings
@@ -74,7 +82,8 @@ class Learner:
         """
         batch = batch.to(self.device, self.numerics.memory_format)
         use_unlabelled = weight > 0 and len(batch.unlabelled) > 0
-        terms, extras = self._losses(batch, weight if use_unlabelled else 0.0, trust, progress)
+        look = self.look.plainly if measure else self.look  # measuring walks back more than once
+        terms, extras = self._losses(batch, look, weight if use_unlabelled else 0.0, trust, progress)
         if measure:
             extras |= gradient_sizes(terms.weighted, self.student.shared)
         self.optimiser.zero_grad(set_to_none=True)
@@ -87,7 +96,7 @@ class Learner:
         return {"loss": terms.total.detach(), "gradient": norm.detach(), **terms.parts, **extras}
 
     def _losses(
-        self, batch: Batch, weight: float, trust: float, progress: float
+        self, batch: Batch, look: Look, weight: float, trust: float, progress: float
     ) -> tuple[Terms, dict[str, Tensor]]:
         labelled = len(batch.labelled)
         view = annotated_view(
@@ -98,14 +107,14 @@ class Learner:
         )
         base = cutmix_annotated(view, self.rng) if self.settings.data.cutmix else view
         if not weight:
-            logits, _ = self._look(self.student, base.images, embed=False)
+            logits, _ = look(base.images, embed=False)
             unpainted = unpainted_term(logits, base, self.settings.method)
             return add_up(supervised_term(logits, base), {}, 0.0, unpainted), {}
         threshold = confidence_threshold(progress)
         taught = self._teach(batch, threshold) if trust else self._untaught(batch)
         strong = with_images(taught, photometric(taught.images, self.rng, self.generator))
         everything = join(base, mix_streams(view, strong, self.settings.method, self.rng))
-        logits, z = self._look(self.student, everything.images, embed=trust > 0 and self._uses_features())
+        logits, z = look(everything.images, embed=trust > 0 and self._uses_features())
         terms = unlabelled_terms(
             logits, z, everything, slice(labelled, None), self.memory, self.settings.method, threshold, trust
         )
@@ -121,7 +130,7 @@ class Learner:
     @torch.no_grad()
     def _teach(self, batch: Batch, threshold: float) -> View:
         """The unlabelled crops with the teacher's labels, certainty and memory slots."""
-        logits, z = self._look(self.teacher, batch.unlabelled, embed=self._uses_memory())
+        logits, z = self.teach(batch.unlabelled, embed=self._uses_memory())
         probabilities = logits.softmax(1)
         annotated = batch.strokes != IGNORE
         targets = torch.where(annotated, batch.strokes, probabilities.max(1).indices)
@@ -135,12 +144,6 @@ class Learner:
             self.memory.update_from_teacher(z, labels, slots, confident)
             view = replace(view, assignment=slots)
         return replace(view, annotated=annotated, probabilities=probabilities, uncertainty=uncertainty)
-
-    def _look(self, net: nn.Module, images: Tensor, *, embed: bool) -> tuple[Tensor, Tensor | None]:
-        """Logits and features in float32, whatever the convolutions used."""
-        with self.numerics.autocast(self.device):
-            logits, z = net(images, embed=embed)
-        return logits.float(), None if z is None else z.float()
 
     def _uses_memory(self) -> bool:
         method = self.settings.method
@@ -162,10 +165,13 @@ def build_learner(
     """Everything that learns, around a fresh ``net`` (which is moved to ``device``)."""
     student = place(net, device, numerics.memory_format)
     assert isinstance(student, SegmentationNet)
+    teacher = Teacher(student)
     method, embedding = settings.method, settings.net.embedding
     return Learner(
         student=student,
-        teacher=Teacher(student),
+        teacher=teacher,
+        look=Passes(student, device, numerics),
+        teach=Passes(teacher, device, numerics),
         memory=PrototypeMemory(classes, method.prototypes, embedding).to(device),
         optimiser=build_optimiser(student, settings),
         settings=settings,

@@ -40,7 +40,9 @@ class Trainer:
         self, project: Project, run: Run, settings: TrainSettings, facts: ModelFacts, device: torch.device
     ) -> None:
         self.project, self.run, self.settings, self.facts, self.device = project, run, settings, facts, device
-        numerics = numerics_of(device, facts.widths, precision=settings.net.precision)
+        data = settings.data
+        batch = (data.labelled + data.unlabelled, data.crop)
+        numerics = numerics_of(device, facts.widths, batch=batch, precision=settings.net.precision)
         torch.manual_seed(settings.seed)  # the initial weights
         net = facts.build()
         store = ItemStore(project, channels=facts.channels, scale=facts.scale, device=device)

@@ -162,6 +162,7 @@ class Session:
         self.paused = paused
         if paused:
             self.save()
+            self._tell_step()  # who looks at a paused run must see the step it is at
         self._pace.clear()
         self._pace.append((time.monotonic(), self.trainer.step_count))
         self.tell_state()
@@ -181,11 +182,17 @@ class Session:
         for sentence in trainer.sampler.skipped[self._skipped :]:
             self.emit(Noticed("warning", f"An image was left out of training: {sentence}"))
         self._skipped = len(trainer.sampler.skipped)
-        now = time.monotonic()
-        if now - self._pace[-1][0] < _TELL_EVERY:
+        if time.monotonic() - self._pace[-1][0] < _TELL_EVERY:
             return
+        self._tell_step()
+        if trainer.state_line() != self._line:
+            self.tell_state()
+
+    def _tell_step(self) -> None:
+        """Tell the step reached, and the pace since the oldest of the last few tellings."""
+        trainer, now = self.trainer, time.monotonic()
         then, step = self._pace[0]
-        rate = (trainer.step_count - step) / (now - then)
+        rate = (trainer.step_count - step) / max(now - then, 1e-6)
         self._pace.append((now, trainer.step_count))
         self.emit(
             Stepped(
@@ -199,8 +206,6 @@ class Session:
                 seconds_left=self._seconds_left(rate),
             )
         )
-        if trainer.state_line() != self._line:
-            self.tell_state()
 
     def _tell_validation(self) -> None:
         found = self.trainer.last_validation

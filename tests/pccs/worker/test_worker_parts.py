@@ -333,6 +333,17 @@ def test_a_session_predicts_with_the_model_that_is_shown(trainer):
     assert trainer.shown_step == 4
 
 
+def test_a_pause_tells_the_very_step_it_holds(trainer):
+    told = []
+    session = Session(trainer, ev.Train(), told.append)
+    session.step()  # too soon after the beginning to be told by itself
+    assert not [e for e in told if isinstance(e, ev.Stepped)]
+    session.pause(True)
+    last = [e for e in told if isinstance(e, ev.Stepped | ev.StateChanged)][-2:]
+    assert [type(e) for e in last] == [ev.Stepped, ev.StateChanged]
+    assert last[0].step == trainer.step_count
+
+
 def test_a_measurement_is_told_with_its_error_and_in_words(discs, small):
     told = []
     settings = preset("pccs", {**small, "validate_every": "2", "data.holdout": "0.4"})
