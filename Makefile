@@ -9,7 +9,7 @@ SCREEN = $(if $(DISPLAY)$(WAYLAND_DISPLAY),,$(if $(shell command -v xvfb-run),xv
 help:
 	@echo "make demo         see it work: in napari when there is a screen, else in pictures (demo-output/)"
 	@echo "make test         run all tests (ARGS='-k name' to choose)"
-	@echo "make lint         style, types, plugin manifest"
+	@echo "make lint         style, types, plugin manifest, known vulnerabilities (AUDIT=--strict: also fail offline)"
 	@echo "make bench        the quick form of every benchmark"
 	@echo "make docs         build the documentation into site/"
 	@echo "make screenshots  take the pictures of the documentation again"
@@ -34,6 +34,7 @@ lint: venv
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	.venv/bin/npe2 validate napari_pccs/napari.yaml
+	$(PY) scripts/audit.py $(AUDIT)
 
 bench: venv
 	@status=0; for file in benchmarks/[a-z]*.py; do \
