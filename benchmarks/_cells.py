@@ -28,6 +28,7 @@ from pccs.atomic import write_json
 from pccs.config import PRESETS, TrainSettings, preset
 from pccs.errors import ConfigError
 from pccs.images import write_array
+from pccs.nets.runtime import describe_device
 from pccs.predict import Predictor
 from pccs.project import Project
 from pccs.train import Trainer, fit
@@ -180,6 +181,7 @@ def _finished(
         **measured.to_json(),
         "kept": None if kept is None else [round(d, 4) for d in measure(kept, source, held).dice],
         "units": hashlib.blake2b("\n".join(measured.units).encode(), digest_size=4).hexdigest(),
+        "gpu": None if trainer.device.type == "cpu" else describe_device(trainer.device),
         "cpu": round(log.cpu, 1),
         "wall": round(trainer.seconds, 1),
         "curve": log.points,

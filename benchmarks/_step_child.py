@@ -110,10 +110,9 @@ def make_learner(facts: dict[str, Any], device: torch.device, numerics: Numerics
 
 def floor_step(learner: Learner, images: Tensor, targets: Tensor) -> None:
     """Forward, supervised loss, backward, optimiser: nothing else."""
-    with learner.numerics.autocast(learner.device):
-        logits, _ = learner.student(images)
+    logits, _ = learner.look(images, embed=False)
     view = views.annotated_view(images, targets, learner.classes)
-    loss = objective.supervised_term(logits.float(), view)
+    loss = objective.supervised_term(logits, view)
     learner.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     learner.optimiser.step()
@@ -145,8 +144,8 @@ def peak_gib(device: torch.device) -> float:
 
 def watch_stages(stages: Stages, learner: Learner) -> None:
     """Name the stages of a step; what is left over is called the rest."""
-    stages.watch(learner.teacher.net, "forward", "teacher forward")
-    stages.watch(learner.student, "forward", "student forward")
+    stages.watch(learner, "teach", "teacher forward")
+    stages.watch(learner, "look", "student forward")
     stages.watch(Tensor, "backward", "backward")
     stages.watch(learner.optimiser, "step", "optimiser")
     stages.watch(learner.teacher, "update", "moving average")
@@ -180,8 +179,23 @@ def main() -> None:
     def full() -> None:
         learner.step(batch, number=100, weight=1.0, progress=0.5)
 
+    learner.look.records &= facts["replay"]
+    learner.teach.records &= facts["replay"]
     small = batch_of(facts, 32, device)
     learner.step(small, number=0, weight=1.0, progress=0.5)  # loads the kernels
+    measured = on_gpu if device.type == "cuda" else in_turns
+    result = measured(facts, learner, clock, floor, full)
+    result["levels_ms"] = level_stage(facts["classes"], device, clock)
+    print(json.dumps(result))
+
+
+Work = Callable[[], None]
+
+
+def in_turns(
+    facts: dict[str, Any], learner: Learner, clock: Clock, floor: Work, full: Work
+) -> dict[str, Any]:
+    """On a CPU: step by step, the stages watched on the way."""
     stages = Stages(clock)
     watch_stages(stages, learner)
     floors: list[float] = []
@@ -189,20 +203,55 @@ def main() -> None:
     began, floor_peak = time.monotonic(), 0.0
     while len(fulls) < facts["steps"] and time.monotonic() - began < PATIENCE:
         floors.append(clock.of(floor))
-        floor_peak = floor_peak or peak_gib(device)
+        floor_peak = floor_peak or peak_gib(learner.device)
         stages.seconds.clear()
         fulls.append(clock.of(full))
-    result = {
+    return figures_of(floors, fulls, floor_peak, peak_gib(learner.device), stages.seconds)
+
+
+def on_gpu(facts: dict[str, Any], learner: Learner, clock: Clock, floor: Work, full: Work) -> dict[str, Any]:
+    """On a GPU: in blocks, as it trains, with nothing that waits in between; the stages afterwards."""
+    floors: list[float] = []
+    fulls: list[float] = []
+    peaks: list[float] = []
+    for work in (floor, full):
+        repeat(work, _WARM)  # passes are recorded when their shape comes again
+        torch.cuda.reset_peak_memory_stats(learner.device)
+        repeat(work, 1)
+        peaks.append(peak_gib(learner.device))
+    for _ in range(facts["steps"]):
+        floors.append(clock.of(lambda: repeat(floor, BLOCK)) / BLOCK)
+        fulls.append(clock.of(lambda: repeat(full, BLOCK)) / BLOCK)
+    stages = Stages(clock)
+    watch_stages(stages, learner)
+    full()
+    return figures_of(floors, fulls, *peaks, stages.seconds)
+
+
+BLOCK = 10
+"""Steps between two synchronisations of a GPU."""
+_WARM = 5
+
+
+def repeat(work: Work, times: int) -> None:
+    """``work``, again and again."""
+    for _ in range(times):
+        work()
+
+
+def figures_of(
+    floors: list[float], fulls: list[float], floor_peak: float, peak: float, stages: dict[str, float]
+) -> dict[str, Any]:
+    """Medians, and the median of the ratios of neighbours in time."""
+    return {
         "floor": median(floors),
         "full": median(fulls),
         "ratio": median(b / a for a, b in zip(floors, fulls, strict=True)),
         "floor_peak_gib": floor_peak,
-        "peak_gib": peak_gib(device),
+        "peak_gib": peak,
         "steps": len(fulls),
-        "stages": stages.seconds,
+        "stages": stages,
     }
-    result["levels_ms"] = level_stage(facts["classes"], device, clock)
-    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -163,12 +163,15 @@ def _details(
     return lines
 
 
-_ORIGIN = ("commit", "cpu_name", "torch")
+_ORIGIN = ("commit", "machine", "torch")
 
 
 def provenance(found: Mapping[Cell, Record]) -> str:
     """Which program, when and on what; a warning where cells of several programs stand side by side."""
-    records = sorted(found.values(), key=lambda r: str(r["date"]))
+    records = sorted(
+        ({**r, "machine": r.get("gpu") or r["cpu_name"]} for r in found.values()),
+        key=lambda r: str(r["date"]),
+    )
     engines = {r["engine"] for r in records}
     commits, machines, torches = (", ".join(dict.fromkeys(r[k] for r in records)) for k in _ORIGIN)
     text = f"{records[0]['date'][:10]} to {records[-1]['date'][:10]}, {machines}, torch {torches}, {commits}"
