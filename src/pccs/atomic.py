@@ -7,19 +7,22 @@ over its target. What a crash leaves behind is a file whose name begins with :da
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 PREFIX = ".tmp-"
+_NO_FOLDERS = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF)
+"""What file systems answer that cannot flush a folder (some of networks and of FUSE)."""
 _TEMPORARY = re.compile(rf"^{re.escape(PREFIX)}(\d+)-[0-9a-f]+-")
 
 
@@ -36,7 +39,8 @@ def writing(path: Path) -> Iterator[Path]:
         _flush_file(temporary)
         _replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the drive may be gone; what went wrong first is what must be told
+            temporary.unlink(missing_ok=True)
         raise
     _flush_folder(path.parent)
 
@@ -66,8 +70,9 @@ def sweep(folder: Path) -> int:
     for entry in list(os.scandir(folder)) if folder.is_dir() else []:
         match = _TEMPORARY.match(entry.name)
         if match and not psutil.pid_exists(int(match[1])):
-            Path(entry.path).unlink(missing_ok=True)
-            removed += 1
+            with suppress(OSError):  # it costs room and nothing else; the next opening tries again
+                Path(entry.path).unlink(missing_ok=True)
+                removed += 1
     return removed
 
 
@@ -94,8 +99,14 @@ def _flush_folder(folder: Path) -> None:
     # The rename itself is only durable once the folder is; Windows has no such call.
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # a folder that may be written to and not be listed
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDERS:
+            raise
     finally:
         os.close(descriptor)

@@ -7,6 +7,7 @@ message. Any other exception is a bug and is reported as one.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 
@@ -63,6 +64,37 @@ def _ended(sentence: str) -> str:
     return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
+_REMEDIES = {
+    "Make room on that disk": ("ENOSPC",),
+    "Your share of that disk is used up: delete something there, or ask for more": ("EDQUOT",),
+    "Check that you may write there": ("EACCES", "EPERM", "EROFS"),
+    "The system allows no larger files there: use another disk": ("EFBIG",),
+    "Check that its drive is connected and the folder is where it was": (
+        "ENOENT", "ENOTDIR", "ENODEV", "ENXIO", "ESTALE",
+        "ETIMEDOUT", "ENOTCONN", "EHOSTDOWN", "EHOSTUNREACH",
+    ),
+    "The drive, or the way to it, may be failing: check it, and keep a copy of the project elsewhere": (
+        "EIO", "EREMOTEIO",
+    ),
+}  # fmt: skip
+_REMEDY = {
+    getattr(errno, name): words
+    for words, names in _REMEDIES.items()
+    for name in names
+    if hasattr(errno, name)
+}
+
+
+def disk_words(error: OSError) -> str:
+    """What the system says of a disk, without numbers and temporary names."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+def disk_remedy(error: OSError) -> str:
+    """What a person can do about it."""
+    return _REMEDY.get(error.errno or 0, "Check the disk")
+
+
 class ImageError(PccsError):
     """An image cannot be read, or not understood as planes."""
 
@@ -95,9 +127,31 @@ class WorkerError(PccsError):
     """The worker process could not be started, or ended on its own."""
 
 
+class DeviceError(PccsError):
+    """The accelerator, or its driver, has failed; nothing in this process can use it any more."""
+
+
+class MemoryShort(PccsError):
+    """Memory ran out, and nothing smaller is left to try."""
+
+
 class ProtocolError(PccsError):
     """A line between plugin and worker is not a message of this version."""
 
 
 class ExportError(PccsError):
     """A result cannot be written in the format asked for."""
+
+
+_MEMORY_WORDS = ("out of memory", "can't allocate memory", "alloc_failed", "cannot allocate memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that memory, the machine's or an accelerator's, has run out.
+
+    torch says so by a ``RuntimeError``, which is known by its words alone: torch need not be loaded for it.
+    """
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _MEMORY_WORDS)

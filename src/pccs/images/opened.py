@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import psutil
 
-from pccs.errors import ImageError, PccsError
+from pccs.errors import ImageError, PccsError, disk_remedy, disk_words
 from pccs.images.arrays import ArrayReader
 from pccs.images.nifti import NiftiReader
 from pccs.images.raster import RasterReader
@@ -40,7 +40,13 @@ def open_reader(path: Path) -> Reader:
     ImageError
         If it is not there, of an unknown format, or damaged.
     """
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:
+        raise ImageError(
+            f"it cannot be reached ({disk_words(error)})", path=path, remedy=disk_remedy(error)
+        ) from error
+    if not there:
         raise ImageError("there is no such file", path=path)
     for suffixes, name, opener in _FORMATS:
         if path.name.lower().endswith(suffixes):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from pccs.atomic import writing
-from pccs.errors import MaskError
+from pccs.errors import MaskError, ProjectError, disk_remedy, disk_words
 from pccs.labels import MAX_CLASSES, Raster
 from pccs.project.items import Item, decode
 from pccs.project.revisions import Entry, RevisionIndex
@@ -34,6 +36,7 @@ class AnnotationStore:
         self._writes = writes
         self._index = RevisionIndex(folder, _PATTERN)
         self._painted: dict[str, tuple[int, bool]] = {}
+        self._doubtful: dict[str, Path] = {}
         self.damaged: list[str] = []
         """A sentence for each revision that could not be read."""
 
@@ -52,6 +55,11 @@ class AnnotationStore:
         """The newest readable raster ``(H, W)``; zeros when there is none.
 
         A damaged revision is passed over, and :attr:`damaged` says so.
+
+        Raises
+        ------
+        ProjectError
+            If the disk cannot be read now: that is no reason to go back to an older revision.
         """
         self._catch_up(item)
         for entry in reversed(list(self._index.entries(item.key))):
@@ -66,11 +74,11 @@ class AnnotationStore:
             return
         self._index.refresh()
         newest = self._index.newest(item.key)
-        if newest and not (self._folder / newest.name).exists():  # pruned: we are many revisions late
+        if newest and not os.path.lexists(self._folder / newest.name):  # pruned: we are many revisions late
             self._index.refresh(force=True)
             newest = self._index.newest(item.key)
         path = self._path(item, newest.rev + 1 if newest else 1)
-        while path.exists():
+        while os.path.lexists(path):
             self._index.add(path.name)
             path = self._path(item, self._index.entries(item.key)[-1].rev + 1)
 
@@ -88,6 +96,8 @@ class AnnotationStore:
         except Exception as error:
             # Broad on purpose: on a damaged file the decoder raises almost anything, and no damage
             # to one revision may keep the older ones from being read.
+            if self._unreachable(error):
+                raise _not_now(item, path, error) from error
             reason = (str(error).splitlines() or [type(error).__name__])[0]
         if not reason:
             return raster
@@ -102,17 +112,50 @@ class AnnotationStore:
         raster = checked(item, annotation, shape)
         rev = self.revision(item) + 1
         path = self._path(item, rev)
-        while path.exists():  # a damaged revision has left the index, but keeps its number
+        while os.path.lexists(path):  # a damaged revision has left the index, but keeps its number
             rev += 1
             path = self._path(item, rev)
-        with writing(path) as temporary:
-            tifffile.imwrite(
-                temporary, raster, compression="zlib", photometric="minisblack", rowsperstrip=raster.shape[0]
-            )
+        try:
+            self._write(path, raster)
+        except OSError as error:
+            if os.path.lexists(path):
+                self._replace_doubtful(item, path)
+            raise ProjectError(
+                f"the annotation of {item.name!r} cannot be saved ({disk_words(error)})",
+                path=self._folder,
+                remedy=disk_remedy(error),
+            ) from error
+        self._replace_doubtful(item, None)
         self._index.add(path.name)
         self._index.prune(item.key, KEEP)
         self._painted[item.key] = (rev, bool(raster.any()))
         return rev
+
+    @staticmethod
+    def _write(path: Path, raster: Raster) -> None:
+        rows = raster.shape[0]
+        with writing(path) as temporary:
+            tifffile.imwrite(
+                temporary, raster, compression="zlib", photometric="minisblack", rowsperstrip=rows
+            )
+
+    def _replace_doubtful(self, item: Item, path: Path | None) -> None:
+        """Remember a revision that is in its place although the disk complained, and forget the one before.
+
+        Otherwise every retry on a bad disk would leave one more, and push the older revisions out.
+        """
+        old = self._doubtful.pop(item.key, None)
+        if old is not None:
+            with suppress(OSError):
+                old.unlink(missing_ok=True)
+        if path is not None:
+            self._doubtful[item.key] = path
+
+    def _unreachable(self, error: Exception) -> bool:
+        """Whether the disk is to blame, or gone, and not the file."""
+        if not isinstance(error, OSError) or error.errno is None:
+            return False
+        return not isinstance(error, FileNotFoundError) or not self._folder.is_dir()
 
     def painted(self, item: Item, shape: tuple[int, int]) -> bool:
         """Whether the newest raster has any annotated pixel."""
@@ -121,7 +164,10 @@ class AnnotationStore:
             return False
         known = self._painted.get(item.key)
         if known is None or known[0] != entry.rev:
-            known = (entry.rev, self._look(item, entry, shape))
+            try:
+                known = (entry.rev, self._look(item, entry, shape))
+            except OSError:
+                return True  # a file is there; what it holds is asked again when it can be read
             self._painted[item.key] = known
         return known[1]
 
@@ -131,7 +177,9 @@ class AnnotationStore:
             if path.stat().st_size > _largest_empty(shape):
                 return True
             return bool(_decoded(path, shape).any())
-        except Exception:
+        except Exception as error:
+            if self._unreachable(error):
+                raise
             # As in _read_entry; whether this revision is damaged is said when it is read.
             earlier = [e for e in self._index.entries(item.key) if e.rev < entry.rev]
             return bool(earlier) and self._look(item, earlier[-1], shape)
@@ -141,18 +189,37 @@ class AnnotationStore:
         self.refresh()
         return self._index.keys()
 
+    def revisions(self) -> dict[str, int]:
+        """The newest revision of each file key."""
+        newest = {key: self._index.newest(key) for key in self.keys_with_files()}
+        return {key: entry.rev for key, entry in newest.items() if entry}
+
     def saved_since(self, when: float) -> list[str]:
         """Names of the items whose newest revision was written after ``when`` (seconds since 1970)."""
-        names = []
-        for key in self.keys_with_files():
-            entry = self._index.newest(key)
-            if entry and (self._folder / entry.name).stat().st_mtime >= when:
-                stem, at, index = key.partition("@")
-                names.append(decode(stem) + (f":{index}" if at else ""))
-        return names
+        newest = [(key, self._index.newest(key)) for key in self.keys_with_files()]
+        return [
+            name_of(key)
+            for key, entry in newest
+            if entry and (self._folder / entry.name).stat().st_mtime >= when
+        ]
 
     def _path(self, item: Item, rev: int) -> Path:
         return self._folder / f"{item.key}.r{rev:04d}.tif"
+
+
+def name_of(key: str) -> str:
+    """The item that a file key belongs to."""
+    stem, at, index = key.partition("@")
+    return decode(stem) + (f":{index}" if at else "")
+
+
+def _not_now(item: Item, path: Path, error: Exception) -> ProjectError:
+    assert isinstance(error, OSError)
+    return ProjectError(
+        f"the annotation of {item.name!r} cannot be read now ({disk_words(error)})",
+        path=path,
+        remedy=disk_remedy(error),
+    )
 
 
 def _decoded(path: Path, shape: tuple[int, int]) -> Raster:

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pccs.atomic import write_bytes, write_text
-from pccs.errors import PccsError, ProjectError
+from pccs.errors import PccsError, ProjectError, disk_remedy, disk_words
 from pccs.images import SourceInfo
 from pccs.images.axes import check_axes
 from pccs.images.info import STACK_AXES
@@ -149,7 +149,13 @@ def read(folder: Path, *, backup: bool) -> Document:
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    try:
+        text = path.read_bytes() if path.is_file() else None
+    except OSError as error:
+        raise ProjectError(
+            f"the project cannot be read ({disk_words(error)})", path=path, remedy=disk_remedy(error)
+        ) from error
+    if text is None:
         what = "there is no such folder" if not path.parent.exists() else "this is not a PCCS project"
         raise ProjectError(
             what,
@@ -158,8 +164,8 @@ def _parse(path: Path) -> dict[str, Any]:
             remedy="Make one with 'pccs new', or with New project in the panel",
         )
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        data = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
     if not isinstance(data, dict):
         raise _damaged(path, "it is not a JSON object")

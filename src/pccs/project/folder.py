@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeAlias, TypeVar
@@ -11,7 +11,7 @@ from typing import Any, Self, TypeAlias, TypeVar
 from numpy.typing import NDArray
 
 from pccs import images
-from pccs.errors import PccsError, ProjectError
+from pccs.errors import PccsError, ProjectError, disk_remedy, disk_words
 from pccs.labels import LabelClass, check_classes, default_classes
 from pccs.project import document
 from pccs.project.annotations import AnnotationStore
@@ -57,7 +57,11 @@ class ProjectFolder:
             folder.mkdir(parents=True)
             document.write(folder, chosen, (), {}, {})
         except OSError as error:
-            raise ProjectError(f"the folder cannot be made ({error.strerror})", path=folder) from error
+            with suppress(OSError):  # the next attempt finds no folder of that name
+                folder.rmdir()
+            raise ProjectError(
+                f"the folder cannot be made ({disk_words(error)})", path=folder, remedy=disk_remedy(error)
+            ) from error
         return cls.open(folder)
 
     @classmethod
@@ -73,13 +77,20 @@ class ProjectFolder:
         """
         folder = Path(path).absolute()
         document.read(folder, backup=False)  # refuse before anything is locked or written
-        refuse_links(folder)
-        session = Session(folder) if write else None
+        session = None
         try:
+            refuse_links(folder)
+            session = Session(folder) if write else None
             return cls(folder, session)
-        except BaseException:
+        except BaseException as error:
             if session:
                 session.abandon()
+            if isinstance(error, OSError):
+                raise ProjectError(
+                    f"the project cannot be opened ({disk_words(error)})",
+                    path=folder,
+                    remedy=disk_remedy(error),
+                ) from error
             raise
 
     def close(self) -> None:

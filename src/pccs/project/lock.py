@@ -11,7 +11,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pccs.atomic import write_json
-from pccs.errors import ProjectError, ProjectLocked
+from pccs.errors import ProjectError, ProjectLocked, disk_words
+
+
+def _words(error: Exception) -> str:
+    return disk_words(error) if isinstance(error, OSError) else str(error)
 
 
 class Lock:
@@ -35,17 +39,20 @@ class Lock:
             ) from error
         except (OSError, NotImplementedError) as error:
             raise ProjectError(
-                f"the project cannot be locked ({error})",
+                f"the project cannot be locked ({_words(error)})",
                 path=self._path.parent,
                 remedy="Check that you may write there; some network drives have no locks: use a local disk",
             ) from error
-        write_json(self._note, {"pid": os.getpid(), "host": platform.node()})
+        with contextlib.suppress(OSError):  # the lock holds without its note, also on a full disk
+            write_json(self._note, {"pid": os.getpid(), "host": platform.node()})
 
     def release(self) -> None:
         """Give the lock back; harmless when it is not held."""
         if self._lock.is_locked:
-            self._note.unlink(missing_ok=True)
-            self._lock.release()
+            with contextlib.suppress(OSError):
+                self._note.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a folder that is gone; the system's lock goes with us
+                self._lock.release()
 
     def _holder(self) -> str:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):

@@ -50,7 +50,12 @@ class RevisionIndex:
         if waits and not force:
             return
         entries: dict[str, list[Entry]] = {}
-        for name in os.listdir(self.folder) if self.folder.is_dir() else ():
+        try:
+            names = os.listdir(self.folder)
+        except OSError:  # not there yet; or gone with its drive, and then what is known stays true
+            self._stamp = None
+            return
+        for name in names:
             self._file(name, entries)
         for one in entries.values():
             one.sort(key=lambda e: e.rev)
@@ -93,7 +98,7 @@ class RevisionIndex:
         for entry in self.entries(key)[:-keep]:
             try:
                 (self.folder / entry.name).unlink(missing_ok=True)
-            except PermissionError:  # Windows: someone still reads it; the next revision tries again
+            except OSError:  # still read by someone (Windows), or a bad disk; the next revision tries again
                 continue
             self.drop(key, entry)
 
@@ -112,7 +117,7 @@ class RevisionIndex:
     def _folder_stamp(self) -> int | None:
         try:
             return self.folder.stat().st_mtime_ns
-        except FileNotFoundError:
+        except OSError:
             return None
 
     def _file(self, name: str, entries: dict[str, list[Entry]]) -> None:

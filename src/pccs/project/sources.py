@@ -84,10 +84,13 @@ class SourceTable:
         """How the file of a source compares with what it was when it was added."""
         source = self.by_stem[stem]
         path = source.info.path
-        if not path.is_file():
+        try:
+            if not path.is_file():
+                return "missing"
+            if source.fingerprint.matches(path):
+                return "ok"
+        except OSError:  # nobody may look there, or the drive does not answer
             return "missing"
-        if source.fingerprint.matches(path):
-            return "ok"
         try:
             return "changed" if images.probe(path).shape == source.info.shape else "reshaped"
         except PccsError:

@@ -5,18 +5,30 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pccs.errors import ProjectError, disk_remedy, disk_words
 from pccs.labels import LabelClass
 from pccs.project import document
 from pccs.project.document import ItemRecord
-from pccs.project.items import Item
+from pccs.project.items import Item, Source
 from pccs.project.selection import Names
 from pccs.project.sources import SourceTable
 
 _DEFAULT = ItemRecord()
 """That of every item nobody has decided anything about; it is never changed, only copied."""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The state before a change."""
+
+    classes: tuple[LabelClass, ...]
+    settings: dict[str, Any]
+    records: dict[str, ItemRecord]
+    sources: tuple[Source, ...]
 
 
 class State:
@@ -39,20 +51,29 @@ class State:
     def change(self) -> Iterator[None]:
         """Changes made in this block are written once, when the outermost block ends.
 
-        When it raises, they are undone.
+        When it raises, they are undone. They are undone from memory: the disk may be what failed.
         """
         with self._lock:
+            before = self._kept() if self._depth == 0 else None
             self._depth += 1
             try:
                 yield
                 if self._depth == 1:
                     self._write()
             except BaseException:
-                if self._depth == 1:
-                    self._load(backup=False)
+                if before is not None:
+                    self._take_back(before)
                 raise
             finally:
                 self._depth -= 1
+
+    def _kept(self) -> _Kept:
+        return _Kept(self.classes, self.settings, dict(self.records), tuple(self.table.by_stem.values()))
+
+    def _take_back(self, before: _Kept) -> None:
+        self.classes, self.settings, self.records = before.classes, before.settings, before.records
+        self.table = SourceTable(before.sources)
+        self.sources_changed()
 
     def sources_changed(self) -> None:
         """List the items anew after sources were added or removed."""
@@ -85,7 +106,14 @@ class State:
 
     def _write(self) -> None:
         lines = self.table.lines(self._folder)
-        document.write(self._folder, self.classes, lines, self.records, self.settings)
+        try:
+            document.write(self._folder, self.classes, lines, self.records, self.settings)
+        except OSError as error:
+            raise ProjectError(
+                f"the change cannot be saved, and was taken back ({disk_words(error)})",
+                path=self._folder / document.NAME,
+                remedy=disk_remedy(error),
+            ) from error
         self._stamp = self._file_stamp()
 
     def _file_stamp(self) -> tuple[int, ...]:

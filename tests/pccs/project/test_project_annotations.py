@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from pccs.errors import MaskError
+from pccs.errors import MaskError, ProjectError
 from pccs.project import Project
 
 
@@ -123,9 +123,9 @@ def test_a_full_disk_costs_nothing_that_was_saved(project: Project, monkeypatch:
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(ProjectError, match=r"'a' cannot be saved \(No space left on device\).*Make room"):
             project.save_annotation("a", raster(2))
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(ProjectError, match=r"taken back \(No space left on device\).*Make room"):
             project.set_complete("a", True)
     assert not project.is_complete("a")
     assert project.revision("a") == 1
