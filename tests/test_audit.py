@@ -31,10 +31,10 @@ ADVISORY = {
 class Service(BaseHTTPRequestHandler):
     """Knows one faulty package; refuses to speak about another."""
 
-    def do_GET(self) -> None:  # noqa: N802 (the library's name)
+    def do_GET(self) -> None:
         self._say(404, {})
 
-    def do_POST(self) -> None:  # noqa: N802 (the library's name)
+    def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["package"]["name"]
         self._say(500 if asked == "refused" else 200, {"vulns": [ADVISORY]} if asked == "matches" else {})
 

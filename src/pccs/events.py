@@ -165,6 +165,13 @@ class Ready:
 
 
 @dataclass(frozen=True, config=_FROZEN)
+class Beat:
+    """The worker lives. ``quiet``: seconds its work has been at one and the same thing, 0 while it waits."""
+
+    quiet: float
+
+
+@dataclass(frozen=True, config=_FROZEN)
 class StateChanged:
     """What the trainer is doing now; ``detail`` is the plain-language line of the panel."""
 
@@ -271,13 +278,19 @@ class Progressed:
 
 @dataclass(frozen=True, config=_FROZEN)
 class Finished:
-    """A background task has ended. ``outcome`` of training: kept, discarded or failed."""
+    """A background task has ended. ``outcome`` of training: kept, discarded or failed.
+
+    After a failed training ``way`` is what helps: the same ``"again"``, or a ``"fresh"`` run, with
+    ``settings`` beside those of the user.
+    """
 
     task: Literal["train", "segment"]
     outcome: Literal["done", "kept", "discarded", "stopped", "failed"]
     message: str = ""
     run: str | None = None
     step: int = 0
+    way: Literal["again", "fresh"] = "again"
+    settings: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, config=_FROZEN)
@@ -287,14 +300,19 @@ class ModelsChanged:
 
 @dataclass(frozen=True, config=_FROZEN)
 class Noticed:
-    """Something the user should know, in one sentence; work goes on."""
+    """Something the user should know, in one sentence; work goes on.
+
+    ``unforeseen``: it is a fault of the program, and worth a report.
+    """
 
     level: Literal["info", "warning", "error"]
     message: str
+    unforeseen: bool = False
 
 
 Event: TypeAlias = (
     Ready
+    | Beat
     | StateChanged
     | Stepped
     | Validated

@@ -32,6 +32,7 @@ COMMANDS: list[ev.Command] = [
     ev.Shutdown(),
 ]
 EVENTS: list[ev.Event] = [
+    ev.Beat(0.5),
     ev.Ready(1, "CPU"),
     ev.StateChanged("training", "0001-pccs", "learning"),
     ev.Stepped("r", 5, 1.0, 2.0, {"loss": 0.5}, 300.0),

@@ -12,7 +12,7 @@ import traceback
 from importlib import metadata
 from pathlib import Path
 
-from pccs.errors import PccsError
+from pccs.errors import PccsError, is_out_of_memory
 
 WRONG_INPUT, BUG, INTERRUPTED = 2, 1, 130
 
@@ -35,19 +35,13 @@ def status_of(error: BaseException, *, show_traceback: bool = False) -> int:
             f"pccs: {error.filename}: the system refused ({error.strerror}). Check the place and its rights."
         )
         return WRONG_INPUT
-    if isinstance(error, MemoryError) or _is_torchs_out_of_memory(error):
+    if is_out_of_memory(error):
         _say("pccs: memory ran out. Close other programs, or work on fewer or smaller images at a time.")
         return WRONG_INPUT
     if show_traceback:
         traceback.print_exception(error)
     _say(_bug(error))
     return BUG
-
-
-def _is_torchs_out_of_memory(error: BaseException) -> bool:
-    # By its words: torch may not have been loaded, and need not be for this.
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
 def _bug(error: BaseException) -> str:

@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
             while not session.complete and not stopped:
                 session.step()
             progress.tell("Saving.")
-            session.trainer.save()
+            session.save()
         session.trainer.run.set_status("kept")
     print(_summary(session, interrupted=bool(stopped)))
     print(session.trainer.run.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,12 +19,12 @@ from torch import Tensor, nn
 from pccs import atomic
 from pccs.data.normalise import Statistics, match_channels, measure, normalise
 from pccs.data.store import ItemStore, resize_image, scaled_size
-from pccs.errors import ImageError, ModelError
+from pccs.errors import ImageError, MemoryShort, ModelError, is_out_of_memory
 from pccs.events import Region
 from pccs.method.uncertainty import normalised_entropy
 from pccs.nets import ModelFacts, SegmentationNet, checkpoint
 from pccs.nets.runtime import place, resolve_device, to_device
-from pccs.predict.tiles import WHOLE, forward_tiled, pad_to_multiple
+from pccs.predict.tiles import SMALLER, WHOLE, forward_tiled, pad_to_multiple
 from pccs.project import Item, Project, Run
 
 MODEL_FORMAT = 1
@@ -83,6 +84,10 @@ class Predictor:
         self.run, self.step = run, step
         self.between: Callable[[], None] | None = None
         """Called before each tile of a large image; may raise to give up."""
+        self.side: int | None = None
+        """Most pixels a side that are looked at in one piece; smaller once memory has run out."""
+        self.smaller: Callable[[int], None] = lambda side: None
+        """Told the new :attr:`side` when a prediction went well with it."""
         self._store: ItemStore | None = None
         self._values = np.array([c.value for c in facts.classes], np.uint8)
 
@@ -213,12 +218,39 @@ class Predictor:
         return Prediction(probabilities.numpy(), values, uncertainty.numpy(), disagreement)
 
     def _probabilities(self, net: nn.Module, small: Tensor, size: tuple[int, int]) -> Tensor:
-        logits = forward_tiled(net, to_device(small[None], self.device), self.between)
+        logits = self._forward(net, small)
         shares = logits.float().softmax(1)
         if shares.shape[-2:] != size:
             shares = F.interpolate(shares, size=size, mode="bilinear", align_corners=False)
             shares = shares / shares.sum(1, keepdim=True)
         return shares[0].cpu()
+
+    def _forward(self, net: nn.Module, small: Tensor) -> Tensor:
+        """The logits; when memory runs out, in smaller tiles than before.
+
+        Raises
+        ------
+        MemoryShort
+            If not even the smallest fit.
+        """
+        before = self.side
+        for side in (before, *(s for s in SMALLER if before is None or s < before)):
+            try:
+                logits = forward_tiled(net, to_device(small[None], self.device), self.between, side=side)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                error.with_traceback(None)  # its frames hold the tensors that have to go
+            else:
+                if side is not None and side != before:
+                    self.side = side
+                    self.smaller(side)
+                return logits
+            release_memory()
+        raise MemoryShort(
+            f"memory runs out even with parts of {SMALLER[-1]} × {SMALLER[-1]} pixels",
+            remedy="Close other programs, or predict with the processor (device cpu)",
+        )
 
 
 class _Span(NamedTuple):
@@ -236,6 +268,13 @@ def _span(start: int, end: int, full: int, small: int) -> _Span:
     last = min(small, math.ceil(end * factor) + SURROUNDINGS)
     origin = round(first / factor)
     return _Span(slice(first, last), round(last / factor) - origin, slice(start - origin, end - origin))
+
+
+def release_memory() -> None:
+    """Give back what nobody holds any more, the accelerator's cache included."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _filled(facts: ModelFacts, weights: dict[str, Tensor], device: torch.device, path: Path) -> nn.Module:

@@ -13,6 +13,8 @@ from pccs.nets.unet import DEEPEST
 TILE = 512
 """Side of a tile; images up to :data:`WHOLE` pixels go through in one piece."""
 WHOLE = 1024 * 1024
+SMALLER = (512, 256, 128)
+"""Sides of tiles tried one after the other when memory runs out; small images are cut up then too."""
 
 
 def pad_to_multiple(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
@@ -23,14 +25,17 @@ def pad_to_multiple(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
 
 
 @torch.no_grad()
-def forward_tiled(net: nn.Module, x: Tensor, between: Callable[[], None] | None = None) -> Tensor:
+def forward_tiled(
+    net: nn.Module, x: Tensor, between: Callable[[], None] | None = None, *, side: int | None = None
+) -> Tensor:
     """Logits ``[1, C, H, W]`` of ``x [1, channels, H, W]``; large images by Gaussian-blended tiles.
 
-    ``between`` is called before each tile and may raise to give up. Evaluation mode is the caller's
-    matter (the network has no layer that depends on it).
+    ``between`` is called before each tile and may raise to give up. With ``side`` no more than that many
+    pixels a side go through at once. Evaluation mode is the caller's matter (the network has no layer that
+    depends on it).
     """
     padded, (height, width) = pad_to_multiple(x)
-    if padded.shape[-2] * padded.shape[-1] <= WHOLE:
+    if padded.shape[-2] * padded.shape[-1] <= (WHOLE if side is None else side * side):
         logits: Tensor = net(padded)[0]
     else:
         from monai.inferers.utils import sliding_window_inference
@@ -41,7 +46,7 @@ def forward_tiled(net: nn.Module, x: Tensor, between: Callable[[], None] | None 
             logits: Tensor = net(tile)[0]
             return logits
 
-        blended = sliding_window_inference(padded, TILE, 1, one, overlap=0.25, mode="gaussian")
+        blended = sliding_window_inference(padded, side or TILE, 1, one, overlap=0.25, mode="gaussian")
         assert isinstance(blended, Tensor)
         logits = blended
     return logits[..., :height, :width]

@@ -9,14 +9,17 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
-from pccs.errors import ConfigError, PccsError, ProjectLocked
+from pccs.errors import ConfigError, DeviceError, PccsError, ProjectLocked, WorkerError
 from pccs.events import Noticed, Ready, StateChanged
 from pccs.project import Project
 from pccs.worker import log
+from pccs.worker.ending import BROKEN, DEVICE_LOST, REFUSED
+from pccs.worker.heart import Heart
 from pccs.worker.pipe import EventPipe, Inbox, listen, take_pipes
 
 _LOCK_WAIT = 5.0
@@ -39,16 +42,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(time.strftime(f"{log.HEADER}%Y-%m-%d %H:%M:%S, process"), os.getpid(), flush=True)
     _settle(inbox)
     listen(commands, inbox, emit)
+    heart = Heart(emit)
+    heart.start()
     try:
         with Project.open(path, write=False) as project, _locked(project):
-            _serve(project, inbox, emit, arguments.device)
-    except PccsError as error:
-        emit(Noticed("error", str(error)))
-        print(error, file=sys.stderr)
-        return 2
+            _serve(project, inbox, emit, heart, arguments.device)
+    except Exception as error:
+        return _refuse(error, emit)
     finally:
+        heart.stop()
         emit.close()
     return 0
+
+
+def _refuse(error: Exception, emit: EventPipe) -> int:
+    """Say why nothing can go on; the last line of the log is what the window shows of an end."""
+    if not isinstance(error, PccsError):
+        traceback.print_exception(error, file=sys.stderr)
+        return BROKEN
+    print(error, file=sys.stderr, flush=True)
+    if isinstance(error, DeviceError):
+        # The driver's own end of the process may hang or crash: it gets no chance to.
+        emit.close()
+        os._exit(DEVICE_LOST)
+    emit(Noticed("error", str(error)))
+    return REFUSED
 
 
 def _settle(inbox: Inbox) -> None:
@@ -60,20 +78,39 @@ def _settle(inbox: Inbox) -> None:
         os.nice(5)
 
 
-def _serve(project: Project, inbox: Inbox, emit: EventPipe, device: str | None) -> None:
+def _serve(project: Project, inbox: Inbox, emit: EventPipe, heart: Heart, device: str | None) -> None:
     emit(StateChanged("preparing", detail="Loading the deep-learning library."))
     # Only now: these bring torch, which takes seconds.
-    from pccs.nets.runtime import describe_device, resolve_device
+    try:
+        import torch  # noqa: F401
+    except (ImportError, OSError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise WorkerError(
+            f"the deep-learning library torch cannot be loaded ({reason})",
+            remedy="Install it again: python -m pip install --force-reinstall torch",
+        ) from error
     from pccs.worker.loop import Worker
 
-    device = device or str(project.settings.get("device", "auto"))
-    try:
-        found = resolve_device(device)
-    except ConfigError as error:  # the project came from another machine
-        emit(Noticed("warning", f"{error} Going on with what this machine has."))
-        device, found = "auto", resolve_device()
-    emit(Ready(os.getpid(), describe_device(found)))
-    Worker(project, inbox, emit, device=device).run()
+    wish = device or str(project.settings.get("device", "auto"))
+    found, sentence = _device(wish, emit)
+    emit(Ready(os.getpid(), sentence))
+    Worker(project, inbox, emit, device=found, heart=heart).run()
+
+
+def _device(wish: str, emit: EventPipe) -> tuple[str, str]:
+    """The device to work on and a few words about it: what is wished for, else what works."""
+    from pccs.nets.runtime import describe_device, resolve_device
+
+    for name in dict.fromkeys((wish, "auto", "cpu")):
+        try:
+            return name, describe_device(resolve_device(name))
+        except ConfigError as error:  # the project came from another machine
+            emit(Noticed("warning", f"{error} Going on with what this machine has."))
+        except RuntimeError as error:  # it is there, and its driver refuses
+            traceback.print_exception(error, file=sys.stderr)
+            reason = str(error).strip().splitlines()[0].rstrip(".")
+            emit(Noticed("warning", f"The accelerator cannot be used ({reason}). Going on without it."))
+    raise AssertionError("the processor is always there")
 
 
 @contextlib.contextmanager

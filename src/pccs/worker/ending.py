@@ -8,11 +8,18 @@ import subprocess
 
 import psutil
 
+REFUSED, DEVICE_LOST, BROKEN = 2, 73, 1
+"""Exit status of a worker that had a reason: the sentence about it is the last line of its log."""
+
 
 def describe_end(status: int, last_words: str = "") -> str:
     """One sentence about exit ``status`` (negative: a signal), with the log's last line if it failed."""
     if status == 0:
         return "The worker has ended."
+    if status == REFUSED and last_words:
+        return last_words
+    if status == DEVICE_LOST and last_words:
+        return f"{last_words} Annotations and the last checkpoint are safe."
     if status < 0:
         name = _signal_name(-status)
         cause = f"The worker was ended by {name}"

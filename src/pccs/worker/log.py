@@ -45,7 +45,7 @@ def size(path: Path) -> int:
         return 0
 
 
-def last_line(path: Path, since: int = 0, longest: int = 300) -> str:
+def last_line(path: Path, since: int = 0, longest: int = 600) -> str:
     """The last line that says something after byte ``since``, shortened to ``longest`` characters."""
     try:
         with path.open("rb") as log:

@@ -6,33 +6,26 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Iterator
-from queue import Empty
 
 from pccs import events as ev
 from pccs.errors import ModelError, PccsError, ProjectError
-from pccs.predict import Predictor
+from pccs.predict.predictor import Predictor, release_memory
 from pccs.project import Project
 from pccs.suggest import suggest
 from pccs.worker import log
 from pccs.worker.begin import Wish, begin
+from pccs.worker.heart import Heart
 from pccs.worker.keeping import discard_model, keep_model
+from pccs.worker.orders import URGENT, Orders, OvertakenError
 from pccs.worker.pipe import Inbox
-from pccs.worker.recovery import release_memory, said_of
+from pccs.worker.recovery import Way, device_failure, notice_of, said_of, smaller_parts, way_out
 from pccs.worker.segmenting import SegmentTask
 from pccs.worker.snapshots import Snapshots
 from pccs.worker.training import Emit, Session
 from pccs.worker.watch import FairShare, Watchlist
 
-_IDLE_WAIT = 60.0
-"""Seconds between two looks at the log's size while nothing happens."""
 _LOOK_AT = 100
 """Items that a ranking looks at; of more, a sample."""
-_URGENT = (ev.Pause, ev.Stop, ev.Cancel, ev.Suggest, ev.Shutdown, ev.StopSegment)
-"""Commands that do not wait for a ranking, or for the tiles of a large image, to end."""
-
-
-class _OvertakenError(Exception):
-    """A command came that makes the answer unwanted."""
 
 
 class Worker:
@@ -48,20 +41,30 @@ class Worker:
         Takes events.
     device
         As in ``pccs train --device``.
+    heart
+        Told that work goes on; without one nobody is.
     """
 
-    def __init__(self, project: Project, inbox: Inbox, emit: Emit, *, device: str = "auto") -> None:
-        self.project, self.inbox, self.emit, self.device = project, inbox, emit, device
+    def __init__(
+        self,
+        project: Project,
+        inbox: Inbox,
+        emit: Emit,
+        *,
+        device: str = "auto",
+        heart: Heart | None = None,
+    ) -> None:
+        self.project, self.emit, self.device = project, emit, device
+        self._orders = Orders(inbox, heart or Heart(emit))
         self._session: Session | None = None
         self._segment: SegmentTask | None = None
         self._watch = Watchlist()
         self._asked: deque[str] = deque()
         self._proposed: deque[str] = deque()
-        self._pending: deque[ev.Command | None] = deque()
         self._share = FairShare()
         self._predictor: Predictor | None = None
         self._snapshots = Snapshots(project, emit)
-        self._urgent: tuple[type, ...] = _URGENT
+        self._side: int | None = None
         self._ending = False
 
     def run(self) -> None:
@@ -79,17 +82,12 @@ class Worker:
 
     def _commands(self) -> Iterator[ev.Command | None]:
         """What is waiting; when there is nothing to do, wait for the next."""
-        while not self._ending:
-            if self._pending:
-                yield self._pending.popleft()
-                continue
-            try:
-                yield self.inbox.get_nowait() if self._busy() else self.inbox.get(timeout=_IDLE_WAIT)
-            except Empty:
-                log.trim(log.log_path(self.project.path))
+        for command in self._orders.waiting(self._busy):
+            yield command
+            if self._ending:
                 return
-            if self.inbox.empty() and not self._pending:
-                return
+        if not self._busy():
+            log.trim(log.log_path(self.project.path))
 
     def _busy(self) -> bool:
         training = self._session is not None and not self._session.paused
@@ -184,7 +182,7 @@ class Worker:
                 limit=_LOOK_AT,
                 progress=self._ranking,
             )
-        except _OvertakenError:
+        except OvertakenError:
             return
         self.emit(ev.Suggested(used, tuple(found)))
         self._proposed = deque(s.item for s in found) if predictor is not None else deque()
@@ -192,15 +190,7 @@ class Worker:
     def _ranking(self, done: int, total: int) -> None:
         """Tell how far ranking has come; a command that ends things does not wait for it."""
         self.emit(ev.Progressed("suggest", done, total))
-        self._listen()
-
-    def _listen(self) -> None:
-        """Take in what was said meanwhile; what is urgent does not wait for the work at hand."""
-        with contextlib.suppress(Empty):
-            while True:
-                self._pending.append(self.inbox.get_nowait())
-        if any(c is None or isinstance(c, self._urgent) for c in self._pending):
-            raise _OvertakenError
+        self._orders.look()
 
     # ---------------------------------------------------------------- models
 
@@ -246,12 +236,12 @@ class Worker:
             self._keep()
 
     def _refresh_watched(self, item: str) -> None:
-        began, self._urgent = time.monotonic(), (*_URGENT, ev.Watch)
+        began, self._orders.urgent = time.monotonic(), (*URGENT, ev.Watch)
         try:
             large = self._watch.region is not None and self._model().is_large(self.project, item)
             part = self._watch.visible_part(item, began) if large else None
             self._write_snapshot(item, part)
-        except _OvertakenError:
+        except OvertakenError:
             self._watch.interrupted(time.monotonic())
         except (PccsError, OSError) as error:
             self._watch.drop(item)
@@ -260,14 +250,15 @@ class Worker:
             took = self._watch.took_whole if large and part is None else self._watch.took
             took(time.monotonic() - began, time.monotonic())
         finally:
-            self._urgent = _URGENT
+            self._orders.urgent = URGENT
 
     def _advance_segment(self, task: SegmentTask) -> None:
         try:
             task.advance(self._write_snapshot)
-        except _OvertakenError:
+        except OvertakenError:
             return  # the item is done after what was urgent
         except Exception as error:
+            self._give_up_without_device(error)
             self._segment = None
             task.end("failed", said_of(error))
         else:
@@ -281,7 +272,7 @@ class Worker:
             if region is not None and self._model().is_large(self.project, item):
                 self._write_snapshot(item, region)
             self._write_snapshot(item)
-        except _OvertakenError:
+        except OvertakenError:
             self._asked.appendleft(item)
 
     def _write_snapshot(self, item: str, part: ev.Region | None = None) -> None:
@@ -297,8 +288,13 @@ class Worker:
             self._predictor = Predictor.load(self.project, device=self.device)
         predictor = self._session.predictor if self._session is not None else self._predictor
         assert predictor is not None
-        predictor.between = self._listen
+        predictor.between = self._orders.look
+        predictor.side, predictor.smaller = self._side, self._looks_smaller
         return predictor
+
+    def _looks_smaller(self, side: int) -> None:
+        self._side = side
+        self.emit(smaller_parts(side))
 
     @contextlib.contextmanager
     def _timed(self, who: str) -> Iterator[None]:
@@ -356,10 +352,12 @@ class Worker:
         if self.project.current_run() is not None:
             self._asked.extend(self._watch.items)  # what is on screen came from what is gone
 
-    def _training_ended(self, outcome: str, message: str, run: str | None, step: int) -> None:
+    def _training_ended(
+        self, outcome: str, message: str, run: str | None, step: int, way: Way = ("again", None)
+    ) -> None:
         self._predictor = None
         release_memory()
-        self.emit(ev.Finished("train", outcome, message, run, step))  # type: ignore[arg-type]
+        self.emit(ev.Finished("train", outcome, message, run, step, *way))  # type: ignore[arg-type]
         self.emit(ev.StateChanged("idle", detail=message))
 
     def _end(self) -> None:
@@ -375,16 +373,13 @@ class Worker:
         try:
             yield
         except Exception as error:
+            self._give_up_without_device(error)
             session, self._session = self._session, None
-            sentence = said_of(error)
-            self.emit(ev.Noticed("error", sentence))
+            notice = notice_of(error)
+            self.emit(notice)
             trainer = session.trainer if session else None
-            self._training_ended(
-                "failed",
-                sentence,
-                trainer.run.name if trainer else None,
-                trainer.step_count if trainer else 0,
-            )
+            run, step = (trainer.run.name, trainer.step_count) if trainer else (None, 0)
+            self._training_ended("failed", notice.message, run, step, way_out(error, trainer))
 
     @contextlib.contextmanager
     def _told_of_errors(self) -> Iterator[None]:
@@ -392,4 +387,12 @@ class Worker:
         try:
             yield
         except Exception as error:
-            self.emit(ev.Noticed("error", said_of(error)))
+            self._give_up_without_device(error)
+            self.emit(notice_of(error))
+
+    @staticmethod
+    def _give_up_without_device(error: Exception) -> None:
+        """An accelerator that has failed is lost to this process: it ends, and another may be started."""
+        lost = device_failure(error)
+        if lost is not None:
+            raise lost from error

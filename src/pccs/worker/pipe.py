@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
 from queue import SimpleQueue
-from typing import IO, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from pccs.errors import ProtocolError
 from pccs.events import Command, Event, Noticed, decode_command, encode
 from pccs.worker.lines import read_lines
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 Inbox: TypeAlias = "SimpleQueue[Command | None]"
 """Commands in the order they came; ``None`` says that nobody is left to give any."""
@@ -30,7 +34,23 @@ def take_pipes(log: str | os.PathLike[str]) -> tuple[IO[bytes], IO[bytes]]:
         os.dup2(new, old)
     os.close(nothing)
     os.close(file)
+    sys.stdout = sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(_Careless(1, "wb", closefd=False)),
+        encoding="utf-8",
+        errors="backslashreplace",
+        line_buffering=True,
+    )
     return commands, events
+
+
+class _Careless(io.FileIO):
+    """A log that cannot be written, on a full disk for instance, is never worth an error."""
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return memoryview(data).nbytes
 
 
 class EventPipe:

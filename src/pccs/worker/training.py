@@ -10,14 +10,14 @@ from typing import TypeAlias
 
 import psutil
 
-from pccs.errors import TrainingError
+from pccs.errors import is_out_of_memory
 from pccs.events import Event, Noticed, StateChanged, Stepped, Train, Validated
 from pccs.nets.runtime import device_memory_mb
-from pccs.predict import Predictor
+from pccs.predict.predictor import Predictor, release_memory
 from pccs.train import Trainer
 from pccs.train.loop import FIRST_SAVE, SAVE_EVERY, record
 from pccs.train.trainer import DivergedError
-from pccs.worker.recovery import is_out_of_memory, release_memory, slower, smaller
+from pccs.worker.recovery import Runaway, device_failure, slower, smaller, sound, unsettled
 
 Emit: TypeAlias = Callable[[Event], None]
 
@@ -58,6 +58,7 @@ class Session:
         self.renew_predictor()
         self._validated = trainer.last_validation
         self._skipped = 0
+        self._runaway = Runaway()
         self._saved = time.monotonic()
         self._pace = deque([(self._saved, trainer.step_count)], maxlen=_PACE_OVER)
 
@@ -106,7 +107,7 @@ class Session:
         self._worked += time.monotonic() - began
         self._tell()
         if time.monotonic() - self._saved >= SAVE_EVERY or self.trainer.step_count == FIRST_SAVE:
-            self.save()
+            self._save_or_go_back()
 
     def _attempt(self) -> Exception | None:
         """Step; the error that can be mended, if there was one."""
@@ -116,28 +117,34 @@ class Session:
             return error
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
+                if (lost := device_failure(error)) is not None:
+                    raise lost from error
                 raise
             return error.with_traceback(None)  # its frames hold the tensors that have to go
         with contextlib.suppress(OSError):  # a full disk is told when the checkpoint cannot be saved
             record(self.trainer, figures)
         self._figures = figures or self._figures
-        return None
+        return DivergedError("the loss has exploded") if self._runaway.seen_in(figures) else None
 
     def _mend(self, trouble: Exception) -> None:
+        vars(self).pop("predictor", None)  # it holds the weights of the trainer that goes
         release_memory()
         if isinstance(trouble, DivergedError):
             self._roll_backs += 1
             if self._roll_backs > _ROLL_BACKS:
-                raise TrainingError(
-                    "training does not settle: the loss stopped being a number three times",
-                    path=self.trainer.run.path,
-                    remedy="Start a new run with a lower learning rate, e.g. --set optim.rate=0.0003",
-                )
+                raise unsettled(self.trainer)
             trainer, sentence = slower(self.trainer)
         else:
             trainer, sentence = smaller(self.trainer)
         self._take(trainer)
         self.emit(Noticed("warning", sentence))
+
+    def _save_or_go_back(self) -> None:
+        """Save; weights that are no numbers any more are not, they are a reason to go back."""
+        if sound(self.trainer):
+            self.save()
+        else:
+            self._mend(DivergedError("the weights are no numbers"))
 
     def annotation_changed(self, item: str) -> None:
         """A new revision of the annotation of ``item`` is on disk; the newest model is shown again."""
@@ -146,8 +153,14 @@ class Session:
             self.renew_predictor()
 
     def save(self) -> bool:
-        """Write a checkpoint; a full disk is told, and does not end training."""
+        """Write a checkpoint; a full disk is told, and does not end training.
+
+        Weights that are no numbers any more are never written over ones that are.
+        """
         self._saved = time.monotonic()
+        if not sound(self.trainer):
+            self.emit(Noticed("warning", "The newest steps are not saved: they led to no numbers."))
+            return False
         try:
             self.trainer.save()
         except OSError as error:

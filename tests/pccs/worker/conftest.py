@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import tifffile
 
+from pccs.config import preset
 from pccs.events import Event
 from pccs.project import Project
+from pccs.train import Trainer
 from pccs.worker.client import WorkerClient
 
 SMALL = {
@@ -101,3 +103,13 @@ def discs(tmp_path: Path) -> Iterator[Project]:
             project.save_annotation(f"d{k}", disc(18 + 4 * k, 30 - 3 * k))
             project.set_complete(f"d{k}", True)
         yield project
+
+
+@pytest.fixture
+def trainer(discs, small):
+    """Three steps old, with a checkpoint."""
+    trainer = Trainer.start(discs, preset("pccs", small), device="cpu")
+    for _ in range(3):
+        trainer.step()
+    trainer.save()
+    return trainer

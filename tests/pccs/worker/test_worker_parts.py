@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import time
 from queue import SimpleQueue
 
 import pytest
-import torch
 
 from pccs import events as ev
 from pccs.config import preset
-from pccs.errors import ConfigError, ProjectLocked, TrainingError
+from pccs.errors import ConfigError, ProjectLocked
 from pccs.labels import make_class
 from pccs.train import Trainer
 from pccs.train.choice import Best
 from pccs.worker import __main__ as entry
 from pccs.worker.begin import Wish, begin
 from pccs.worker.loop import Worker
-from pccs.worker.recovery import is_out_of_memory, shrunk, slower, smaller
 from pccs.worker.segmenting import SegmentTask
 from pccs.worker.training import Session
 from pccs.worker.watch import FIRST_STEP, PAUSE, FairShare, Watchlist
-
-
-@pytest.fixture
-def trainer(discs, small):
-    """Three steps old, with a checkpoint."""
-    trainer = Trainer.start(discs, preset("pccs", small), device="cpu")
-    for _ in range(3):
-        trainer.step()
-    trainer.save()
-    return trainer
-
 
 # ------------------------------------------------------------------ begin
 
@@ -81,61 +67,6 @@ def test_a_wrong_wish_touches_nothing(discs, trainer):
     with pytest.raises(ConfigError, match="nosuch"):
         begin(discs, Wish(overrides={"nosuch": "1"}), device="cpu")
     assert len(discs.runs()) == 1
-
-
-# --------------------------------------------------------------- recovery
-
-
-def test_running_out_of_memory_is_recognised():
-    with pytest.raises(RuntimeError) as real:
-        torch.empty(2**60, dtype=torch.uint8)
-    assert is_out_of_memory(real.value)
-    assert is_out_of_memory(MemoryError())
-    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
-    assert not is_out_of_memory(RuntimeError("shapes do not match"))
-    assert not is_out_of_memory(ValueError("out of memory"))
-
-
-def test_settings_shrink_to_the_smallest_and_no_further():
-    settings, seen = preset(), []
-    while settings is not None:
-        seen.append((settings.data.labelled, settings.data.unlabelled, settings.data.crop))
-        settings = shrunk(settings)
-    pixels = [(a + b) * c * c for a, b, c in seen]
-    assert all(y <= 0.67 * x for x, y in itertools.pairwise(pixels))
-    assert seen[-1][2] == 32
-    assert seen[-1][0] >= 1
-
-
-def test_a_run_goes_on_smaller_or_slower_from_its_checkpoint(trainer):
-    trainer.step()
-    weights = trainer.learner.student.state_dict()
-    less, sentence = smaller(trainer)
-    assert less.step_count == 3
-    assert (less.settings.data.labelled, less.settings.data.unlabelled) == (1, 1)
-    assert "Memory ran out" in sentence
-    assert less.step() is None or less.step_count == 4
-    slow, sentence = slower(trainer)
-    assert slow.settings.optim.rate == trainer.settings.optim.rate / 2
-    assert "half the learning rate" in sentence
-    assert any(not torch.equal(v, weights[k]) for k, v in slow.learner.student.state_dict().items())
-
-
-def test_a_diverging_session_rolls_back_twice_and_then_says_so(discs, small):
-    wild = preset("supervised", {**small, "optim.rate": "1e30", "optim.clip": "1e30", "optim.warmup": "0"})
-    told = []
-    session = Session(Trainer.start(discs, wild, device="cpu"), ev.Train(), told.append)
-
-    def train() -> None:
-        for _ in range(200):
-            session.step()
-
-    with pytest.raises(TrainingError, match="does not settle"):
-        train()
-    notices = [e.message for e in told if isinstance(e, ev.Noticed)]
-    assert len(notices) == 2
-    assert all("half the learning rate" in n for n in notices)
-    assert session.trainer.settings.optim.rate == pytest.approx(0.25e30)
 
 
 def test_the_bounds_of_a_session(trainer):
