@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from napari_pccs.session import Session
 from napari_pccs.suggestions import MEMORY
+from napari_pccs.trouble import Trouble
+from napari_pccs.worker_room import Ended
 from pccs.errors import ProjectError, TrainingError
 from pccs.events import (
     Cancel,
@@ -46,14 +50,20 @@ class Actions:
             )
         return ""
 
-    def train(self, preset: str | None = None, *, fresh: bool = False) -> None:
-        """Start training, or go on; :class:`TrainingError` when it can mean nothing yet."""
+    def train(
+        self, preset: str | None = None, *, fresh: bool = False, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Start training, or go on; :class:`TrainingError` when it can mean nothing yet.
+
+        ``settings`` come on top of what the user has chosen.
+        """
         missing = self.why_not_train()
         if missing:
             raise TrainingError(missing.rstrip("."))
         session = self.session
         session.models.train_newest()
-        self._last_train = Train(preset=preset, settings=session.choices.overrides() or None, fresh=fresh)
+        wanted = {**session.choices.overrides(), **(settings or {})}
+        self._last_train = Train(preset=preset, settings=wanted or None, fresh=fresh)
         session.training.ask()
         session.signals.training_changed.emit()
         try:
@@ -65,9 +75,17 @@ class Actions:
             session.signals.training_changed.emit()
             raise
 
-    def train_again(self) -> None:
-        """After a crash: the same training from its last checkpoint."""
-        self.train(self._last_train.preset)
+    def mend(self, trouble: Trouble, preset: str | None = None) -> None:
+        """What the button below a sentence of trouble promises; ``preset`` as :meth:`train` takes it."""
+        session, failed = self.session, self.session.training.failed
+        fresh = trouble.way == "fresh"
+        if trouble.way == "end" and session.worker is not None:
+            training = session.training.active
+            session.worker.give_up()
+            session.events.take([Ended(0, trouble.sentence, expected=True)])
+            if not training:  # it hung over something else: the next order starts another
+                return
+        self.train(preset, fresh=fresh, settings=failed.settings if failed is not None and fresh else None)
 
     def pause(self) -> None:
         """Hold training between two steps."""

@@ -47,11 +47,24 @@ class EventSink:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._hangs = False
 
     def take(self, events: Sequence[Event | Ended]) -> None:
         """Apply a batch, oldest first."""
         for event in newest(events):
             self._take(event)
+        self._watch_silence()
+
+    def _watch_silence(self) -> None:
+        """A worker that seems to hang, or answers again, is told once."""
+        session = self._session
+        silence = session.worker.silence() if session.worker is not None else None
+        if (silence is not None) == self._hangs:
+            return
+        self._hangs = silence is not None
+        session.signals.worker_changed.emit()
+        if silence is not None:
+            session.say("warning", silence)
 
     def _take(self, event: Event | Ended) -> None:
         signals = self._session.signals
@@ -131,6 +144,8 @@ class EventSink:
         if event.level == "error" and session.suggestions.asked:
             session.suggestions.asked = False  # a refused question is answered by a notice
             session.signals.suggestions_changed.emit()
+        if event.unforeseen:
+            session.training.unforeseen = True
         session.say(event.level, event.message)
 
     def _ended(self, event: Ended) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from napari_pccs.desk import Desk
+from napari_pccs.trouble import trouble_of
 from napari_pccs.ui import reported, restyle, text
 
 
@@ -52,11 +53,14 @@ class Footer(QWidget):
 
     def _line(self, missing: str) -> str:
         session = self._desk.session
-        training, worker = session.training, session.worker
-        if session.project is None:
+        training, worker, trouble = session.training, session.worker, trouble_of(session)
+        if session.project is None or worker is None:
             return ""
-        if worker is not None and worker.crash and not training.active:
-            return "The worker ended. See Train."
+        if trouble is not None:
+            if worker.crash:
+                return "The worker ended. See Train."
+            hangs = trouble.way == "end"
+            return f"{'The worker does not answer' if hangs else 'Training failed'}. See Train."
         if training.ending:
             return "Stopping…" if training.ending == "keep" else "Cancelling…"
         if training.state == "idle":

@@ -38,6 +38,7 @@ from napari_pccs.panels.suggest import SuggestStage
 from napari_pccs.panels.train import TrainStage
 from napari_pccs.qt_bridge import QtBridge
 from napari_pccs.session import Session
+from napari_pccs.unforeseen import Guard
 from napari_pccs.viewer_link import ANNOTATION, PREDICTION, UNCERTAINTY, ViewerLink
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class PccsPanel(QWidget):
         self.viewer = napari_viewer
         self.session = Session()
         self.session.preferences = preferences.read()
+        self.guard = Guard(self, lambda: self.session.project)
         self.keys = keyboard.Keys(
             napari_viewer,
             self._key_class,
@@ -275,6 +277,7 @@ class PccsPanel(QWidget):
         """Save, end the worker, and let go of the viewer; called once."""
         if self in _panels:
             _panels.remove(self)
+        self.guard.remove()
         self.viewer.events.theme.disconnect(self._restyle)
         self._end_preferences()
         for bar in self.next_bars.values():

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from qtpy.QtCore import QObject, QTimer
 from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_pccs import unforeseen
+
 INTERVAL_MS = 40
 """Pause between two ticks: what the worker says is on screen well within 150 ms."""
 
@@ -58,5 +60,10 @@ class QtBridge(QObject):
             end()
 
     def _on_timeout(self) -> None:
-        if self._end is not None:
+        if self._end is None:
+            return
+        try:
             self._tick()
+        except Exception as error:  # the next tick goes on with what comes then
+            if not unforeseen.tell(error):
+                raise

@@ -67,6 +67,10 @@ class TrainingFacts:
         """Forget everything: another project, or none."""
         self.state: State = "idle"
         self.asked = False
+        self.failed: Finished | None = None
+        """The end of the last training, when it failed."""
+        self.unforeseen = False
+        """Whether something has failed since Train that nobody foresaw."""
         self.ending: Ending = ""
         self.run: str | None = None
         self.detail = ""
@@ -96,6 +100,7 @@ class TrainingFacts:
     def ask(self) -> None:
         """Train was pressed: preparing until the worker says something else."""
         self.asked, self.state, self.detail = True, "preparing", "Starting the worker…"
+        self.failed, self.unforeseen = None, False
         self.improvement.annotated(self.seconds)  # what came before Train is no waiting
 
     def changed(self, event: StateChanged) -> None:
@@ -156,7 +161,8 @@ class TrainingFacts:
     def finished(self, event: Finished) -> None:
         """Training has ended."""
         self.state, self.ending, self.asked = "idle", "", False
-        self.detail = event.message
+        self.failed = event if event.outcome == "failed" else None
+        self.detail = "" if self.failed else event.message
         self.speed = 0.0
         self.seconds_left = None
         self.memory_mb = self.device_memory_mb = 0.0

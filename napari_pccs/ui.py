@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_pccs import unforeseen
 from pccs.errors import PccsError
 
 SPACE = 6
@@ -206,14 +207,18 @@ def tell(level: str, sentence: str) -> None:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn what the user can mend into one sentence; any other exception is a bug and goes on."""
+    """Turn what the user can mend into one sentence; any other exception is a bug, and shown as one."""
     try:
         yield
     except PccsError as error:
         tell("error", str(error))
     except EmitLoopError as error:  # raised by a listener of a signal
-        if not isinstance(error.__cause__, PccsError):
+        if isinstance(error.__cause__, PccsError):
+            tell("error", str(error.__cause__))
+        elif not unforeseen.tell(error.__cause__ or error):
             raise
-        tell("error", str(error.__cause__))
     except OSError as error:
         tell("error", f"{error.strerror or error}: {error.filename or 'the disk'}. Nothing was changed.")
+    except Exception as error:
+        if not unforeseen.tell(error):
+            raise

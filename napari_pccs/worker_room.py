@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from pccs.events import Command, Event, Noticed, Ready
+from pccs.events import Beat, Command, Event, Noticed, Ready
 from pccs.worker.client import WorkerClient
 
 LINGER = 90.0
@@ -22,6 +22,12 @@ SAVE_TIME = 5.0
 """Seconds a worker that listens has for saving before it is terminated."""
 UNREADY_TIME = 0.05
 """The same for one that does not listen yet, and so has nothing to save."""
+SILENT = 30.0
+"""Seconds without a heartbeat after which a worker counts as hung; it beats every two."""
+SILENT_AT_FIRST = 120.0
+"""The same before it listens: loading the deep-learning library from a slow disk stops its heart."""
+STUCK = 180.0
+"""Seconds at one and the same thing, reading a large image for instance, after which it may hang."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,8 @@ class WorkerRoom:
         self._generation = 0
         self._leaving: set[int] = set()
         self._enders: list[threading.Thread] = []
-        self._last_use = clock()
+        self._last_use = self._heard = clock()
+        self._quiet = 0.0
         self.device = ""
         self.crash = ""
 
@@ -119,11 +126,39 @@ class WorkerRoom:
                 if isinstance(event, Ended) and not event.expected:
                     arrived.append(Noticed("warning", event.sentence))
                 continue
+            self._heard = self._clock()
+            if isinstance(event, Beat):
+                self._quiet = event.quiet
+                continue
             if isinstance(event, Ended):
                 self._note_end(event)
             elif isinstance(event, Ready):
                 self.device, self.crash = event.device, ""
             arrived.append(event)
+
+    def silence(self) -> str | None:
+        """A sentence about a worker that seems to hang; ``None`` while it answers, or when there is none."""
+        if not self.alive:
+            return None
+        patience = SILENT if self.device else SILENT_AT_FIRST
+        safe = "Annotations and the last checkpoint are safe."
+        if self._clock() - self._heard > patience:
+            return (
+                f"The worker has not answered for over {patience:.0f} seconds: it hangs, or something holds "
+                f"it up. {safe}"
+            )
+        if self._quiet > STUCK:
+            return (
+                f"The worker has been at one and the same thing for over {STUCK / 60:.0f} minutes: it may "
+                f"hang. {safe}"
+            )
+        return None
+
+    def give_up(self) -> None:
+        """End a worker that hangs, at once: it would not hear that it is asked to."""
+        client, self._client = self._client, None
+        if client is not None:
+            self._end_aside(client.kill)
 
     def rest(self, busy: bool) -> None:
         """End the worker when it is not ``busy`` and nobody has used it for :data:`LINGER` seconds."""
@@ -161,6 +196,7 @@ class WorkerRoom:
         self.crash = ""
         client.start()
         self._client = client
+        self._heard, self._quiet = self._clock(), 0.0
         if self._on_start is not None:
             self._on_start(client.send)
 
@@ -168,11 +204,12 @@ class WorkerRoom:
         client, self._client = self._client, None
         if client is None:
             return
-        self._leaving.add(self._generation)
         patience = SAVE_TIME if self.device else UNREADY_TIME
-        ender = threading.Thread(
-            target=client.shutdown, args=(patience,), name="pccs-worker-ender", daemon=True
-        )
+        self._end_aside(lambda: client.shutdown(patience))
+
+    def _end_aside(self, end: Callable[[], None]) -> None:
+        self._leaving.add(self._generation)
+        ender = threading.Thread(target=end, name="pccs-worker-ender", daemon=True)
         ender.start()
         self.device = ""
         self._enders = [thread for thread in self._enders if thread.is_alive()]

@@ -29,6 +29,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(absent)
 
 
+@pytest.fixture(autouse=True)
+def nothing_unforeseen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """The window catches the program's own mistakes, and shows them: in a test they are failures.
+
+    A test that provokes one on purpose calls ``caplog.clear()``.
+    """
+    yield
+    met = [r.exc_info for r in caplog.get_records("call") if r.name == "napari_pccs.unforeseen"]
+    assert not met, met
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's own folder."""

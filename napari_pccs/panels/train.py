@@ -12,7 +12,9 @@ from napari_pccs.panels.choices_box import ChoicesBox
 from napari_pccs.panels.models_table import ModelsTable
 from napari_pccs.panels.train_details import Details
 from napari_pccs.plot import Plot
+from napari_pccs.trouble import TIPS, WORDS, Trouble, trouble_of
 from napari_pccs.ui import button, duration, reported, restyle, row, stage_layout, text
+from napari_pccs.unforeseen import ABOUT_REPORT, copy_report
 from pccs.config import PRESETS
 
 ABOUT_PRESETS = {
@@ -48,7 +50,8 @@ class TrainStage(QWidget):
         super().__init__()
         self._desk = desk
         self.banner = text("", "banner")
-        self.again = button("Start again", self._again, tip="Go on from the last checkpoint", primary=True)
+        self.again = button("", self._again, primary=True)
+        self.report = button("Copy report", self._report, tip=ABOUT_REPORT)
         self.preset = QComboBox()
         for name in PRESETS:
             self.preset.addItem(name, name)
@@ -98,7 +101,7 @@ class TrainStage(QWidget):
         layout = stage_layout(self)
         for widget in (
             self.banner,
-            self.again,
+            row(self.again, self.report),
             self.choices,
             self.train,
             self.pause,
@@ -120,13 +123,11 @@ class TrainStage(QWidget):
     def refresh(self) -> None:
         """Show the state of training."""
         session = self._desk.session
-        training, worker = session.training, session.worker
-        active, crash = training.active, worker.crash if worker is not None else ""
-        self.banner.setVisible(bool(crash))
-        self.again.setVisible(bool(crash) and not active)
-        self.banner.setText(crash)
+        training = session.training
+        active = training.active
+        trouble = self._show_trouble()
         missing = self._desk.actions.why_not_train()
-        self.train.setVisible(not active and not crash)
+        self.train.setVisible(not active and trouble is None)
         self.train.setEnabled(not missing)
         self.train.setText("Train" if training.step == 0 or self.fresh.isChecked() else "Go on training")
         self.train.setToolTip(missing or "Train in the background; go on painting meanwhile")
@@ -152,6 +153,18 @@ class TrainStage(QWidget):
         self.plot.show_training(training.loss, training.validation)
         self.plot.show_corrected(session.annotations.corrected())
         self.plot.setVisible(bool(training.loss.x or session.annotations.corrected()))
+
+    def _show_trouble(self) -> Trouble | None:
+        """The sentence and the button of what stands in the way."""
+        trouble = trouble_of(self._desk.session)
+        for widget in (self.banner, self.again):
+            widget.setVisible(trouble is not None)
+        self.report.setVisible(trouble is not None and trouble.report)
+        if trouble is not None:
+            self.banner.setText(trouble.sentence)
+            self.again.setText(WORDS[trouble.way])
+            self.again.setToolTip(TIPS[trouble.way])
+        return trouble
 
     def state_line(self) -> str:
         """What the trainer does now, in one sentence."""
@@ -213,7 +226,12 @@ class TrainStage(QWidget):
 
     def _again(self) -> None:
         with reported():
-            self._desk.actions.train_again()
+            trouble = trouble_of(self._desk.session)
+            if trouble is not None:
+                self._desk.actions.mend(trouble, self.preset.currentData())
+
+    def _report(self) -> None:
+        copy_report(project=self._desk.session.project)
 
     def _pause(self) -> None:
         with reported():

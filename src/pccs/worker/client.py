@@ -139,6 +139,12 @@ class WorkerClient:
         if threading.current_thread() is not self._waiter:
             self._waiter.join(5)
 
+    def kill(self) -> None:
+        """End the worker and all it has started at once, saving nothing; returns when it is gone."""
+        if self._process is not None:
+            kill_tree(self._process.pid)
+            self.shutdown(timeout=1)
+
     # ------------------------------------------------------------- the three threads
 
     def _read(self) -> None:
@@ -187,3 +193,8 @@ class WorkerClient:
 
 def _too_long() -> Event:
     raise ProtocolError("a line is too long to be a message")
+
+
+def log_tail(project: Path, lines: int) -> str:
+    """The last ``lines`` lines of the worker's log, empty when there is none."""
+    return log.tail(log.log_path(project), lines)

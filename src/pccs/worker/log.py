@@ -45,17 +45,26 @@ def size(path: Path) -> int:
         return 0
 
 
+def tail(path: Path, lines: int) -> str:
+    """The last ``lines`` lines."""
+    return "\n".join(_end(path).splitlines()[-lines:])
+
+
 def last_line(path: Path, since: int = 0, longest: int = 600) -> str:
     """The last line that says something after byte ``since``, shortened to ``longest`` characters."""
+    lines = [line.strip() for line in _end(path, since).splitlines()]
+    lines = [line for line in lines if line and not line.startswith(HEADER)]
+    if not lines:
+        return ""
+    return lines[-1] if len(lines[-1]) <= longest else f"{lines[-1][:longest]}…"
+
+
+def _end(path: Path, since: int = 0) -> str:
     try:
         with path.open("rb") as log:
             end = log.seek(0, 2)
             begin = since if since <= end else 0  # trimmed in the meantime
             log.seek(max(begin, end - _TAIL))
-            text = log.read().decode("utf-8", errors="replace")
+            return log.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(HEADER)]
-    if not lines:
-        return ""
-    return lines[-1] if len(lines[-1]) <= longest else f"{lines[-1][:longest]}…"
