@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,10 +79,18 @@ def environment() -> dict[str, Any]:
         "accelerator": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         "system": platform.platform(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in names},
+        "versions": {name: _version(name) for name in names},
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
+
+
+def _version(name: str) -> str | None:
+    """The version of a package that is installed; a GPU machine may run the engine without napari."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -105,6 +113,8 @@ def finish(report: Report, options: argparse.Namespace) -> int:
         verdict = "met" if judged["met"] else "NOT met"
         print(f"target {key} {judged['sense']} {judged['target']:g}: {report.figures[key]:.4g}, {verdict}")
     machine = f"{facts['cpu']}, {facts['cores']} cores, torch {facts['versions']['torch']}"
+    if facts["accelerator"]:
+        machine = f"{facts['accelerator']}, {machine}"
     print(f"({machine}, commit {facts['commit']})")
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)

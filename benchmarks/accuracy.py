@@ -15,6 +15,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,12 @@ def parser_of(name: str, text: str) -> argparse.ArgumentParser:
         "--part", choices=PARTS, default="", help="measure this part; dev: a fifth of training"
     )
     parser.add_argument("--unlabelled", type=int, default=0, metavar="N", help="at most N unlabelled images")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:K or mps (default: cpu)")
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="cpu, cuda, cuda:K or mps (default: cpu); cuda,cpu: a stored cell of either counts, the first"
+        " named before the others, and what is missing runs on the last",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="cells at a time, one thread each (1)")
     parser.add_argument("--results", type=Path, help="the store (benchmarks/results/accuracy.jsonl)")
     parser.add_argument("--current", action="store_true", help="only cells of the program as it is now count")
@@ -73,12 +79,27 @@ def cells_of(options: argparse.Namespace, rows: Sequence[Row], arms: Sequence[st
     return [
         Cell(
             row.name, arm, seed, options.steps, str(options.data), options.part, options.unlabelled,
-            options.device,
+            devices_of(options)[-1],
         )
         for seed in options.seeds
         for row in rows
         for arm in arms
     ]  # fmt: skip
+
+
+def devices_of(options: argparse.Namespace) -> list[str]:
+    """The devices whose cells count, the most preferred first."""
+    return str(options.device).split(",")
+
+
+def stored(options: argparse.Namespace, cells: Sequence[Cell]) -> dict[Cell, Record]:
+    """The record of every cell that is there, from the first device that ran it."""
+    store = Store(options.results, current=options.current)
+    found: dict[Cell, Record] = {}
+    for device in reversed(devices_of(options)):
+        there = store.of([replace(cell, device=device) for cell in cells])
+        found |= {replace(cell, device=cells[0].device): record for cell, record in there.items()}
+    return {cell: found[cell] for cell in cells if cell in found}
 
 
 def available(rows: Sequence[Row], data: Path) -> list[Row]:
@@ -183,7 +204,7 @@ def provenance(found: Mapping[Cell, Record]) -> str:
 def show(options: argparse.Namespace, rows: Sequence[Row], names: Mapping[str, str], report: Report) -> bool:
     """Print what is stored of these rows and arms; whether there was anything."""
     cells = cells_of(options, rows, list(names))
-    found = Store(options.results, current=options.current).of(cells)
+    found = stored(options, cells)
     if not found:
         say(f"nothing is stored of these cells in {options.results}")
         return False
@@ -210,6 +231,8 @@ def run_and_show(
     """Run the cells that are missing, unless only a report is wanted; print by ``show``; the exit status."""
     store = Store(options.results, current=options.current)
     cells = [] if options.report else cells_of(options, rows, list(names))
+    elsewhere = {c for c, r in (stored(options, cells) if cells else {}).items() if r["device"] != c.device}
+    cells = [cell for cell in cells if cell not in elsewhere]
     unfinished = run_all(cells, store, jobs=options.jobs) if cells else []
     report = Report(name)
     if not show(options, rows, names, report):

@@ -20,9 +20,18 @@ from benchmarks._cells import Cell, arm_settings
 from benchmarks._curves import pyplot
 from benchmarks._data import Row
 from benchmarks._harness import Report, say, table
-from benchmarks._store import Record, Store
+from benchmarks._store import Record
 from benchmarks._tables import grid_of
-from benchmarks.accuracy import arms_of, available, cells_of, complete, parser_of, provenance, run_and_show
+from benchmarks.accuracy import (
+    arms_of,
+    available,
+    cells_of,
+    complete,
+    parser_of,
+    provenance,
+    run_and_show,
+    stored,
+)
 from pccs.errors import PccsError
 
 COUNTS, QUICK_COUNTS = (3, 5, 10, 20), (2, 4)
@@ -131,7 +140,7 @@ def minutes_table(
 
 def show(options: argparse.Namespace, rows: Sequence[Row], names: Mapping[str, str], report: Report) -> bool:
     """Tables and answers; whether there was anything to show."""
-    found = Store(options.results, current=options.current).of(cells_of(options, rows, list(names)))
+    found = stored(options, cells_of(options, rows, list(names)))
     if not found:
         say(f"nothing is stored of these cells in {options.results}")
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from benchmarks._harness import Report
 from benchmarks._store import Store
 from benchmarks._tables import Scores, bootstrap, compare, grid_of, mean_table, over_rows, paired_table
 from benchmarks._verdicts import judge
-from benchmarks.accuracy import arms_of, cells_of, provenance, tables
+from benchmarks.accuracy import arms_of, cells_of, provenance, stored, tables
 from benchmarks.annotation_cost import Line, effort_for, lines_of, minutes_table, savings, sentence
 from pccs.errors import ConfigError
 
@@ -218,3 +220,16 @@ def test_every_row_has_its_first_seed_before_any_has_its_second() -> None:
     cells = cells_of(options, [Row("cells", 2), Row("cells", 4)], ["supervised", "pccs"])
     assert [c.seed for c in cells] == [0] * 4 + [1] * 4
     assert [c.arm for c in cells[:2]] == ["supervised", "pccs"]
+
+
+def test_a_cell_counts_from_the_first_device_that_ran_it(tmp_path: Path) -> None:
+    options = argparse.Namespace(results=tmp_path / "r.jsonl", current=False, device="cuda,cpu")
+    store = Store(options.results)
+    both, one, none = (cell(seed=seed) for seed in range(3))
+    store.append(both, figures([0.1]))
+    store.append(replace(both, device="cuda"), figures([0.2]))
+    store.append(one, figures([0.3]))
+    found = stored(options, [both, one, none])
+    assert {c.seed: record["dice"] for c, record in found.items()} == {0: [0.2], 1: [0.3]}
+    options.device = "cpu"
+    assert [r["dice"] for r in stored(options, [both, one, none]).values()] == [[0.1], [0.3]]

@@ -69,16 +69,16 @@ def test_one_bad_validation_is_smoothed_away() -> None:
 
 
 CLEAR = [
-    (0.675, 0.001, True),
-    (0.685, 0.001, False),
-    (0.6, 0.2, False),
-    (0.45, 0.2, True),
+    (0.64, 0.001, True),
+    (0.66, 0.001, False),
+    (0.45, 0.2, False),
+    (0.25, 0.2, True),
     (0.1, None, False),
 ]
 
 
 @pytest.mark.parametrize(("dice", "error", "shown"), CLEAR)
-def test_clearly_means_one_standard_error_and_two_hundredths(
+def test_clearly_means_two_standard_errors_and_five_hundredths(
     dice: float, error: float | None, shown: bool
 ) -> None:
     choice = Choice()
