@@ -131,6 +131,8 @@ class AnnotationLayer:
         layer.mode = "paint"
         self._connect(layer.events.paint, self._painted)
         self._connect(layer.events.set_data, self._painted)
+        # All that napari says while the mouse button is held: a long stroke must not wait for its end.
+        self._connect(layer.events.labels_update, self._painted)
         self._connect(layer.events.selected_label, self._selected)
         return layer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,9 +11,9 @@ import numpy.typing as npt
 
 from napari_pccs.review import UInt8, corrective_dice, final_mask
 from napari_pccs.strokes import Strokes
-from pccs.errors import ProjectError
+from pccs.errors import PccsError, ProjectError
 from pccs.events import Labels
-from pccs.project import Item
+from pccs.project import Item, rescue
 
 if TYPE_CHECKING:
     from napari_pccs.session import Session
@@ -36,7 +37,7 @@ class Annotations:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._strokes = Strokes(self._write_strokes, lambda text: session.say("error", text), session.clock)
+        self._strokes = Strokes(self, session.clock)
         self._painted: dict[str, set[int]] = {}
         self._accepted: dict[str, Acceptance] = {}
 
@@ -54,9 +55,22 @@ class Annotations:
         pending = self._strokes.pending
         if pending is not None and pending[0] == item.name:
             return pending[1]
+        known = self._strokes.saved(item.name)
+        if known is not None:
+            return known
         array = project.annotation(item)
         self._strokes.is_saved(item.name, array)
         return array
+
+    def look_up(self, item: Item) -> None:
+        """Read the annotation of an item that is about to come on screen.
+
+        Raises
+        ------
+        ProjectError, MaskError
+            If that is not possible: what is on screen then must stay there.
+        """
+        self._strokes.is_saved(item.name, self._session.need_project().annotation(item))
 
     def touched(self, array: UInt8) -> None:
         """The user has painted: ``array`` is the current item's annotation, saved within the delay."""
@@ -71,10 +85,18 @@ class Annotations:
         """Write strokes that wait; whether everything is on disk now."""
         return self._strokes.flush()
 
+    def need_saved(self) -> None:
+        """Write strokes that wait, or raise :class:`ProjectError`: what follows must not go without them."""
+        self._strokes.need_saved()
+
+    def safe_to_leave(self) -> bool:
+        """Write strokes that wait; whether they outlive this window, if only as a copy elsewhere."""
+        return self._strokes.safe_to_leave()
+
     def replace(self, name: str, array: UInt8) -> None:
         """Write another annotation of an item; on screen it replaces the old one."""
         session = self._session
-        self.flush()
+        self.need_saved()
         item = session.need_project().item(name)
         self._write(item, array)
         if session.current is not None and session.current.name == name:
@@ -98,13 +120,34 @@ class Annotations:
                 break
         return found
 
-    def _write_strokes(self, name: str, array: UInt8) -> None:
+    # ------------------------------------------------- what the strokes ask for
+
+    def write(self, name: str, array: UInt8) -> None:
+        """Put an annotation on disk or raise."""
+        self._write(self._session.need_project().item(name), array)
+
+    def written(self, name: str, array: UInt8) -> None:
+        """Strokes are on disk: tell everybody whom it concerns."""
         project = self._session.need_project()
         item = project.item(name)
-        self._write(item, array)
-        self._keep_acceptance_true(item, array)
+        rescue.drop(project, item)
+        try:
+            self._keep_acceptance_true(item, array)
+        except PccsError as error:
+            self.say("error", str(error))
         self._tell_changed(item)
         self._session.warm_up()
+
+    def rescue(self, name: str, array: UInt8) -> Path | None:
+        """Strokes cannot be saved: put a copy elsewhere, and say where."""
+        project = self._session.need_project()
+        return rescue.keep(project, project.item(name), array)
+
+    def say(self, level: str, sentence: str) -> None:
+        """One sentence for the user."""
+        self._session.say(level, sentence)
+
+    # -------------------------------------------------------------------------
 
     def _keep_acceptance_true(self, item: Item, array: UInt8) -> None:
         """A stroke on an accepted item opens it again; undo and redo go over the acceptance and back."""
@@ -127,7 +170,7 @@ class Annotations:
     def set_complete(self, complete: bool) -> None:
         """Say whether every unpainted pixel of the current item is background."""
         project, item = self._session.need_project(), self._session.need_item()
-        self.flush()
+        self.need_saved()
         project.set_complete(item, complete)
         if complete:
             self._judge(item, final_mask(self.current(), None, project.classes, complete=True))
@@ -153,7 +196,7 @@ class Annotations:
                 f"there is no prediction of {item.name} to accept",
                 remedy="Train first, or mark the item as complete",
             )
-        self.flush()
+        self.need_saved()
         before = self.current().copy()
         labels = session.prediction.labels if session.prediction is not None else None
         final = final_mask(before, labels, project.classes, complete=complete)
@@ -177,7 +220,7 @@ class Annotations:
         """
         session = self._session
         item, prediction = session.need_item(), session.need_prediction()
-        self.flush()
+        self.need_saved()
         array = self.current().copy()
         taken = where & (array == 0) & (prediction.labels > 0)
         number = int(np.count_nonzero(taken))

@@ -28,7 +28,7 @@ class Batch:
     def set_complete(self, names: Sequence[str], complete: bool) -> None:
         """Say of each item whether everything unpainted is background; an acceptance ends with it."""
         session, project = self._session, self._session.need_project()
-        session.annotations.flush()
+        session.annotations.need_saved()
         with project.together():
             for name in names:
                 project.set_complete(name, complete)
@@ -43,7 +43,7 @@ class Batch:
         slow part; the names of the accepted items are the result.
         """
         session, project = self._session, self._session.need_project()
-        session.annotations.flush()
+        session.annotations.need_saved()
         errors: list[PccsError] = []
         done: list[str] = run(lambda: self._accept_all(project, names, errors))
         for error in errors[:3]:

@@ -90,7 +90,7 @@ class ClassEditor:
     def usage(self, value: int) -> Usage:
         """Where class ``value`` is painted; reads the annotations that exist."""
         session = self._session
-        session.annotations.flush()
+        session.annotations.need_saved()
         project = session.need_project()
         names, pixels = [], 0
         for name in project.annotated_items():

@@ -70,7 +70,7 @@ def take_layer(
     what the layer calls the first class is unknown. One undo takes it back on the image on screen.
     """
     project = session.need_project()
-    session.annotations.flush()
+    session.annotations.need_saved()
     done = []
     with project.together():
         for item, plane in planes_for(array, project, session.current):

@@ -31,7 +31,7 @@ from napari_pccs.worker_room import WorkerRoom
 from pccs.errors import PccsError, ProjectError, WorkerError
 from pccs.events import Command, Predict, Region, Watch
 from pccs.labels import LabelClass
-from pccs.project import Item, Project
+from pccs.project import Item, Project, rescue
 
 CURRENT = "current"
 """Setting of the project: the item on screen at closing."""
@@ -99,7 +99,16 @@ class Session:
         return self.adopt(Project.open(Path(path)))
 
     def adopt(self, project: Project) -> Project:
-        """Work on a project that is open for writing; it is closed with the session."""
+        """Work on a project that is open for writing; it is closed with the session.
+
+        Raises
+        ------
+        ProjectError
+            If strokes on the project open before cannot be saved; that one stays open.
+        """
+        if self.project is not None and not self.annotations.safe_to_leave():
+            project.close()
+            self.annotations.need_saved()
         self.close()
         self.project = project
         self.worker = WorkerRoom(
@@ -109,8 +118,9 @@ class Session:
         self.selected_class = project.classes[min(1, len(project.classes) - 1)].value
         self.reload_training()
         self.signals.project_changed.emit()
-        if project.recovered:
-            self.say("info", project.recovered)
+        for sentence in (project.recovered, rescue.take(project).sentence()):
+            if sentence:
+                self.say("info", sentence)
         self.show_something()
         return project
 
@@ -118,7 +128,7 @@ class Session:
         """Save, end the worker, close the project. Safe to call twice."""
         if self.project is None:
             return
-        self.annotations.flush()
+        self.annotations.safe_to_leave()
         if self.worker is not None:
             self.worker.close()
         if self.current is not None and self.project.settings.get(CURRENT) != self.current.name:
@@ -130,6 +140,7 @@ class Session:
         self.suggestions.clear()
         self.segmenting = False
         self.annotations.forget()
+        self.sources.forget()
         self.planes.clear()
         self.signals.project_changed.emit()
         self._show(None)
@@ -167,7 +178,7 @@ class Session:
         """
         item = self.need_project().item(name)
         if self.current is None or self.current.name != item.name:
-            self._save_or_stay()
+            self.annotations.need_saved()
             self._show(item)
         self.signals.region_changed.emit(region or self.suggestions.region_of(item.name))
 
@@ -185,7 +196,7 @@ class Session:
 
     def leave_item(self) -> None:
         """Save and take the current item off the screen, before its source changes."""
-        self._save_or_stay()
+        self.annotations.need_saved()
         self._show(None)
 
     def show_something(self) -> None:
@@ -203,20 +214,18 @@ class Session:
             self.say("warning", str(error))
             self._show(None)
 
-    def _save_or_stay(self) -> None:
-        if not self.annotations.flush():
-            raise ProjectError(
-                "the strokes on this image cannot be saved", remedy="Make room on the disk, then go on"
-            )
-
     def _show(self, item: Item | None) -> None:
-        self.plane = self.planes(item.name) if self.project is not None and item is not None else None
-        self.current = item
+        plane = self.planes(item.name) if self.project is not None and item is not None else None
+        if item is not None:
+            # Before anything changes: strokes on the old image must never be taken for ones on this.
+            self.annotations.look_up(item)
+        self.plane, self.current = plane, item
         self.prediction = self._read_prediction(item) if item is not None else None
         self.signals.current_changed.emit()
         self.signals.region_changed.emit(self.suggestions.region_of(item.name) if item else None)
         if item is None or self.project is None:
             return
+        self.sources.note_standing(item.stem)
         self.tell(self._view.watched(item.name))
         self._predict_at = self.clock() + BROWSE_DELAY
 

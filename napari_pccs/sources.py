@@ -36,6 +36,7 @@ class Sources:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._noted: set[str] = set()
 
     def add_paths(self, paths: Iterable[str | Path], run: Runner = at_once) -> list[Source]:
         """Add image files and folders; the first image comes on screen when none was.
@@ -46,7 +47,7 @@ class Sources:
         project = self._session.need_project()
         chosen = [Path(path) for path in paths]
         errors: list[PccsError] = []
-        self._session.annotations.flush()
+        self._session.annotations.need_saved()
         added: list[Source] = run(lambda: project.add_sources(find_images(chosen), on_error=errors.append))
         self._left_out(errors)
         self._report([source.note for source in added if source.note])
@@ -85,7 +86,7 @@ class Sources:
     def mask_values(self, place: str | Path, run: Runner = at_once) -> tuple[MaskValues, int]:
         """The values of the masks in a folder (or one file), and how many annotations they would replace."""
         project = self._session.need_project()
-        self._session.annotations.flush()
+        self._session.annotations.need_saved()
 
         def look() -> tuple[MaskValues, int]:
             found = find_values(Path(place), project.sources.values())
@@ -109,7 +110,7 @@ class Sources:
         """
         session = self._session
         project = session.need_project()
-        session.annotations.flush()
+        session.annotations.need_saved()
         errors: list[PccsError] = []
         done: list[str] = run(
             lambda: project.import_masks(
@@ -124,6 +125,20 @@ class Sources:
             session.signals.annotation_replaced.emit()
         session.signals.training_changed.emit()
         return done
+
+    def note_standing(self, stem: str) -> None:
+        """Say once that the file of a source is no longer what it was when it was painted on."""
+        if stem in self._noted or self._session.need_project().check_source(stem) != "changed":
+            return
+        self._noted.add(stem)
+        name = self._session.need_project().sources[stem].info.path.name
+        self._session.say(
+            "warning", f"{name} has changed since it was added: look whether what is painted still fits it."
+        )
+
+    def forget(self) -> None:
+        """Another project, or none."""
+        self._noted.clear()
 
     def changed(self) -> None:
         """Tell everybody that sources came, went or were understood differently."""

@@ -156,7 +156,7 @@ class ClassTable(QWidget):
             return
         with reported():
             label = next(one for one in project.classes if one.value == value)
-            self._desk.session.annotations.flush()
+            self._desk.session.annotations.need_saved()
             count = self._desk.run_aside("Looking where the class is painted…")
             usage = count(lambda: self._desk.classes.usage(value))
             others = [one for one in shown(project) if one.value != value] if usage.items else []

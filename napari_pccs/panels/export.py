@@ -175,7 +175,7 @@ class ExportStage(QWidget):
         """Start the export of what is ticked."""
         with reported():
             session = self._desk.session
-            session.annotations.flush()
+            session.annotations.need_saved()
             out = Path(self.out.text().strip()).expanduser()
             self.job = ExportJob(session.need_project().path, out, self.format.currentData(), self.chosen())
             self.status.setText("Exporting…")

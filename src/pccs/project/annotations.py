@@ -155,7 +155,7 @@ class AnnotationStore:
         """Whether the disk is to blame, or gone, and not the file."""
         if not isinstance(error, OSError) or error.errno is None:
             return False
-        return not isinstance(error, FileNotFoundError) or not self._folder.is_dir()
+        return not isinstance(error, FileNotFoundError) or not os.path.isdir(self._folder)
 
     def painted(self, item: Item, shape: tuple[int, int]) -> bool:
         """Whether the newest raster has any annotated pixel."""

@@ -1,0 +1,153 @@
+"""A copy of strokes that cannot be saved, on another disk, so that they outlive their window.
+
+A project holds everything the program writes, with this one exception: while its folder is full, gone
+or may not be written to. The copy is taken into the project when that is opened again, or removed as
+soon as the strokes are saved.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import platformdirs
+import tifffile
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pccs.atomic import writing
+from pccs.errors import PccsError
+from pccs.labels import Raster
+from pccs.project.items import Item
+
+if TYPE_CHECKING:
+    from pccs.project.project import Project
+
+
+def places() -> list[Path]:
+    """Folders that are tried, in order."""
+    return [
+        platformdirs.user_data_path("napari-pccs", appauthor=False) / "rescued",
+        Path(tempfile.gettempdir()) / f"napari-pccs-rescued-{Path.home().name}",
+    ]
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    project: str
+    item: str
+    revision: int
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of copies: names of items they were taken into, and files that were left."""
+
+    items: tuple[str, ...]
+    left: tuple[Path, ...]
+
+    def sentence(self) -> str:
+        """What to tell; empty when there was nothing."""
+        parts = []
+        if self.items:
+            parts.append(
+                f"Strokes that could not be saved earlier are in the project now: {', '.join(self.items)}."
+            )
+        if self.left:
+            parts.append(
+                f"Strokes that could not be saved earlier lie in {self.left[0].parent}: their images were "
+                "painted on since, or are gone, and the newer strokes were kept."
+            )
+        return " ".join(parts)
+
+
+def keep(project: Project, item: Item, array: Raster) -> Path | None:
+    """Put a copy of the annotation of ``item`` on another disk; where, or ``None`` if that failed too."""
+    facts = _Facts(project=str(project.path), item=item.name, revision=project.revision(item))
+    for place in places():
+        path = place / _name(project, item)
+        try:
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with writing(path) as temporary:
+                tifffile.imwrite(
+                    temporary,
+                    array,
+                    compression="zlib",
+                    photometric="minisblack",
+                    description=facts.model_dump_json(),
+                    metadata=None,
+                )
+        except OSError:
+            continue
+        return path
+    return None
+
+
+def drop(project: Project, item: Item) -> None:
+    """The strokes are saved: no copy is needed."""
+    for place in places():
+        path = place / _name(project, item)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            continue
+
+
+def take(project: Project) -> Taken:
+    """Take the copies of this project in, where nothing newer was painted since."""
+    items, left = [], []
+    for path in _copies(project):
+        try:
+            facts, array = _read(path)
+        except Exception:
+            # Broad on purpose: on a damaged file the decoder raises almost anything. It stays where it is.
+            continue
+        if facts.project != str(project.path):
+            continue
+        try:
+            item = project.item(facts.item)
+            if not np.array_equal(project.annotation(item), array):
+                if project.revision(item) != facts.revision:
+                    left.append(path)
+                    continue
+                project.save_annotation(item, array)
+                items.append(item.name)
+            path.unlink(missing_ok=True)
+        except (PccsError, OSError):
+            left.append(path)
+    return Taken(tuple(items), tuple(left))
+
+
+def _copies(project: Project) -> Iterator[Path]:
+    mark = _mark(project)
+    for place in places():
+        try:
+            yield from sorted(place.glob(f"{mark}-*.tif"))
+        except OSError:
+            continue
+
+
+def _read(path: Path) -> tuple[_Facts, Raster]:
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        try:
+            facts = _Facts.model_validate_json(page.description)
+        except ValidationError as error:
+            raise ValueError("it does not say where it belongs") from error
+        if page.dtype != np.uint8 or len(page.shape) != 2:
+            raise ValueError("it is no annotation")
+        array: Raster = page.asarray()
+    return facts, array
+
+
+def _mark(project: Project) -> str:
+    return blake2b(json.dumps(str(project.path)).encode(), digest_size=8).hexdigest()
+
+
+def _name(project: Project, item: Item) -> str:
+    return f"{_mark(project)}-{item.key}.tif"
