@@ -29,7 +29,7 @@ from pccs.labels import make_class
 from pccs.project import Project
 
 CLASSES = (make_class(1, "background"), make_class(2, "cell"))
-LIVES = 12.0
+LIVES = 30.0
 """Seconds after which a window that nobody killed closes by itself."""
 PATIENCE = 120.0
 """Seconds until a process that should have said or done something counts as hanging."""
@@ -130,7 +130,11 @@ class Stage:
     def _start(self) -> subprocess.Popen[str]:
         library = _faults.build(self._base)
         faults = _faults.environment(library, self._base / "control", self._base / "work")
-        own = {"NAPARI_CONFIG": str(self._base / "settings.yaml"), "PYTHONPATH": str(ROOT)}
+        own = {
+            "NAPARI_CONFIG": str(self._base / "settings.yaml"),
+            "XDG_DATA_HOME": str(self._base / "data"),
+            "PYTHONPATH": str(ROOT),
+        }
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
         with (self._base / "mother.txt").open("ab") as errors:
             process = subprocess.Popen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import time
 import traceback
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +14,6 @@ import numpy as np
 
 from benchmarks._durability_script import Diary, digest, watch_saves
 from benchmarks._faults import Control
-
 from napari_pccs.ui import reported
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ class Life:
         self._worker: int | None = None
         self._steps = 0
         self._ended = False
-        self._lived = 0.0
+        self._struck: float | None = None
+        self._since = time.monotonic()
         panel.session.signals.said.connect(lambda level, text: diary.note(f"said {level}", sentence=text))
 
     def begin(self) -> None:
@@ -111,30 +112,42 @@ class Life:
 
     def _tick(self) -> None:
         session = self._panel.session
-        self._lived += TICK_MS / 1000
+        lived = time.monotonic() - self._since
         if self._order["train"]:
             self._watch_training()
-        if self._order["heals"] and self._lived >= self._order["heals"]:
-            self._control.lift()
-        if self._lived >= self._order["lives"] or self._ended:
+        if self._order["heals"]:
+            lived = self._heal()
+        if lived >= self._order["lives"] or self._ended:
             self._timer.stop()
             self._close()
             return
         if session.project is not None:
             self._hand.move()
 
+    def _heal(self) -> float:
+        """The disk fails for a while from the first hit on; seconds since then."""
+        if not self._control["hits"]:
+            return 0.0
+        if self._struck is None:
+            self._struck = time.monotonic()
+        since = time.monotonic() - self._struck
+        if since >= self._order["heals"]:
+            self._control.lift()
+        return since
+
     def _watch_training(self) -> None:
         session = self._panel.session
         pid = session.worker.pid if session.worker is not None else None
         if pid is not None and pid != self._worker:
-            self._worker = pid
+            self._worker, self._since = pid, time.monotonic()
             self._diary.note("worker", pid=pid)
             if self._order["victim"] == "worker at a call":
                 self._control["process"] = pid
         if session.training.step > self._steps:
             if not self._steps:
+                self._since = time.monotonic()
                 self._diary.note("training")
-            self._steps, self._lived = session.training.step, 0.0
+            self._steps = session.training.step
         if session.worker is not None and session.worker.crash:
             self._ended = True
 

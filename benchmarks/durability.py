@@ -39,6 +39,8 @@ SHARES = {
     "training: worker, random call": 0.05,
 }
 """Kinds of random kills, and their shares of the rounds asked for."""
+PARTS = ("calls", "random", "windows")
+"""Every call of a save; random moments and calls; windows whose disk fails for a while."""
 FAILING_WINDOWS = 2
 """Rounds of a window for each error of a disk, on top."""
 
@@ -162,6 +164,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (0)")
     parser.add_argument("--jobs", type=int, default=2, help="rounds at a time (2)")
     parser.add_argument("--plant", default="", help="a fault planted on purpose, for rounds without a window")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="only these parts")
     options = parser.parse_args()
     rounds = options.rounds if options.rounds is not None else (20 if options.quick else 200)
     began, no_power = time.monotonic(), _powercut.why_not()
@@ -171,22 +174,25 @@ def main() -> int:
         base = Path(folder).resolve()
         step = 8 if options.quick else 1
         calls = calls_of_a_script(base)
-        plan = list(every_call(calls, step, power=not no_power, plant=options.plant))
-        if not options.plant:
+        plan: list[Round] = []
+        if "calls" in options.only:
+            plan += every_call(calls, step, power=not no_power, plant=options.plant)
+        if "random" in options.only and not options.plant:
             plan += at_random(rounds, options.seed)
+        if "windows" in options.only and not options.plant:
             plan += failing_windows(0 if options.quick else FAILING_WINDOWS, options.seed)
         say(f"{len(plan)} rounds; a script makes {calls} calls")
         outcomes = play(plan, base, options.jobs)
     print(f"seed {options.seed}, {calls} calls a script, {time.monotonic() - began:.0f} s")
-    return _judge(outcomes, rounds if not options.plant else 0, options)
+    return _judge(outcomes, rounds if "random" in options.only and not options.plant else 0, options)
 
 
 def _judge(outcomes: list[Outcome], asked: int, options: argparse.Namespace) -> int:
     ways: dict[str, list[Outcome]] = collections.defaultdict(list)
     for one in outcomes:
         ways[one.round.way].append(one)
-    columns = ["what happens", "rounds", "struck", "inside a save", "losses", "late", "recoveries", "sentences",
-               "unclear", "unsaid", "youngest lost, s"]  # fmt: skip
+    columns = ["what happens", "rounds", "struck", "inside a save", "losses", "late"]
+    columns += ["recoveries", "sentences", "unclear", "unsaid", "oldest missing, s"]
     rows = [[way, *_counts(ones)] for way, ones in ways.items()]
     print(table(columns, [*rows, ["all", *_counts(outcomes)]]))
     kills = [
