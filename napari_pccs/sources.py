@@ -23,6 +23,12 @@ SHOWN = 3
 NAMED = 12
 """Further files that are named in the sentence that sums up."""
 
+CHANGED = {
+    "changed": "has changed since it was added: look whether what is painted still fits it",
+    "reshaped": "has another shape than when it was added: put the old file back, or add this one as new",
+}
+"""What to say of a source whose file is another one now."""
+
 Runner: TypeAlias = Callable[[Callable[[], Any]], Any]
 
 
@@ -128,13 +134,11 @@ class Sources:
 
     def note_standing(self, stem: str) -> None:
         """Say once that the file of a source is no longer what it was when it was painted on."""
-        if stem in self._noted or self._session.need_project().check_source(stem) != "changed":
+        project = self._session.need_project()
+        if stem in self._noted or (standing := project.check_source(stem)) not in CHANGED:
             return
         self._noted.add(stem)
-        name = self._session.need_project().sources[stem].info.path.name
-        self._session.say(
-            "warning", f"{name} has changed since it was added: look whether what is painted still fits it."
-        )
+        self._session.say("warning", f"{project.sources[stem].info.path.name} {CHANGED[standing]}.")
 
     def forget(self) -> None:
         """Another project, or none."""
