@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ from psygnal import EmitLoopError
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import (
+    QApplication,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -203,6 +205,22 @@ def tell(level: str, sentence: str) -> None:
 
     show = {"error": notifications.show_error, "warning": notifications.show_warning}
     show.get(level, notifications.show_info)(sentence)
+    _told.append(sentence)
+    _close_old()
+
+
+SHOWN = 3
+"""Messages of ours that stay open in a window behind others."""
+_told: deque[str] = deque(maxlen=100)
+
+
+def _close_old() -> None:
+    """napari closes a message after a while in the active window alone: behind others they would pile up."""
+    found = [w for w in QApplication.allWidgets() if type(w).__name__ == "NapariQtNotification"]
+    in_order = list(getattr(type(found[0]), "_instances", ())) if found else []
+    waiting = [w for w in in_order if w in found and not w.isActiveWindow() and w.message.text() in _told]
+    for widget in waiting[:-SHOWN]:
+        widget.close()
 
 
 @contextmanager

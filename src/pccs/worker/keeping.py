@@ -7,11 +7,18 @@ import shutil
 from pccs.errors import ProjectError
 from pccs.predict import Predictor
 from pccs.project import Project, Run
-from pccs.project.models import folder_of
+from pccs.project.models import FOLDER, folder_of
+
+BY_ITSELF = "by-itself"
+"""An empty file beside a model that nobody asked to keep: it was, when training was stopped."""
+KEEP = 10
+"""Models kept so in a run, the newest; training that is stopped and resumed all day would fill a disk."""
 
 
-def keep_model(project: Project, predictor: Predictor) -> str:
+def keep_model(project: Project, predictor: Predictor, *, asked: bool = True) -> str:
     """Set the model of ``predictor`` aside in its run; a sentence about it.
+
+    One that nobody has ``asked`` for goes again when :data:`KEEP` newer ones are there, unless it is in use.
 
     Raises
     ------
@@ -21,8 +28,22 @@ def keep_model(project: Project, predictor: Predictor) -> str:
     run = _run(project, predictor.run)
     folder = folder_of(run, predictor.step)
     folder.parent.mkdir(exist_ok=True)
+    known = (folder / "model.json").exists()
     predictor.save_model(folder)
+    if asked:
+        (folder / BY_ITSELF).unlink(missing_ok=True)
+    elif not known:
+        (folder / BY_ITSELF).touch()
+        _drop_old(project, run)
     return f"The model of step {predictor.step} is kept."
+
+
+def _drop_old(project: Project, run: Run) -> None:
+    in_use = project.current_model()
+    kept = sorted(marker.parent for marker in (run.path / FOLDER).glob(f"*/{BY_ITSELF}"))
+    for folder in kept[:-KEEP]:
+        if folder != in_use:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def discard_model(project: Project, run: str, step: int | None) -> str:

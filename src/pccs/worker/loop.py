@@ -333,7 +333,7 @@ class Worker:
         if saved:
             trainer.run.set_status("kept")
             with contextlib.suppress(OSError):  # the checkpoint is there; this is a copy for later
-                keep_model(self.project, trainer.predictor())
+                keep_model(self.project, trainer.predictor(), asked=False)
         message = (
             f"Run {trainer.run.name} is kept at step {trainer.step_count}."
             if saved

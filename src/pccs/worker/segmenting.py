@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
-from pccs.errors import ImageError, MaskError, ProjectError
+from pccs.errors import ImageError, MaskError, MemoryShort, ProjectError
 from pccs.events import Finished, Noticed, Progressed
 from pccs.worker.training import Emit
 
@@ -49,7 +49,7 @@ class SegmentTask:
         item = self._left.popleft()
         try:
             predict(item)
-        except (ImageError, MaskError, ProjectError) as error:
+        except (ImageError, MaskError, MemoryShort, ProjectError) as error:
             self._failed += 1
             self._emit(Noticed("warning", f"{item} was not segmented: {error}"))
         except Exception:

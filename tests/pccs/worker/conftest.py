@@ -39,8 +39,8 @@ class Ears:
         client.events.connect(self.events.append)
         client.ended.connect(lambda status, sentence: self.ends.append((status, sentence)))
 
-    def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
-        """Wait until ``condition`` holds."""
+    def until(self, condition: Callable[[], object], seconds: float = 120) -> None:
+        """Wait until ``condition`` holds; the patience is for a machine that is busy with other things."""
         limit = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < limit, f"did not happen in time; heard: {self.events[-5:]} {self.ends}"
