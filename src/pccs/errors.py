@@ -7,6 +7,7 @@ message. Any other exception is a bug and is reported as one.
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 
@@ -61,6 +62,37 @@ def _readable(text: str, path: int) -> str:
 
 def _ended(sentence: str) -> str:
     return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
+
+
+_REMEDIES = {
+    "Make room on that disk": ("ENOSPC",),
+    "Your share of that disk is used up: delete something there, or ask for more": ("EDQUOT",),
+    "Check that you may write there": ("EACCES", "EPERM", "EROFS"),
+    "The system allows no larger files there: use another disk": ("EFBIG",),
+    "Check that its drive is connected and the folder is where it was": (
+        "ENOENT", "ENOTDIR", "ENODEV", "ENXIO", "ESTALE",
+        "ETIMEDOUT", "ENOTCONN", "EHOSTDOWN", "EHOSTUNREACH",
+    ),
+    "The drive, or the way to it, may be failing: check it, and keep a copy of the project elsewhere": (
+        "EIO", "EREMOTEIO",
+    ),
+}  # fmt: skip
+_REMEDY = {
+    getattr(errno, name): words
+    for words, names in _REMEDIES.items()
+    for name in names
+    if hasattr(errno, name)
+}
+
+
+def disk_words(error: OSError) -> str:
+    """What the system says of a disk, without numbers and temporary names."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+def disk_remedy(error: OSError) -> str:
+    """What a person can do about it."""
+    return _REMEDY.get(error.errno or 0, "Check the disk")
 
 
 class ImageError(PccsError):
