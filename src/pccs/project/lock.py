@@ -6,7 +6,9 @@ import contextlib
 import json
 import os
 import platform
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -18,6 +20,12 @@ def _words(error: Exception) -> str:
     return disk_words(error) if isinstance(error, OSError) else str(error)
 
 
+_ONLY_REAL: dict[str, Any] = (
+    {"fallback_to_soft": False} if "fallback_to_soft" in signature(FileLock.__init__).parameters else {}
+)
+"""Where there are no locks, a file that is there would pass for one, for ever: that is refused instead."""
+
+
 class Lock:
     """A lock file, and beside it a note of who holds it."""
 
@@ -25,7 +33,7 @@ class Lock:
         self._note = path.with_name(f"{path.name}.json")
         self._path, self._doing = path, doing
         # Not thread-local: the plugin may close a project from another thread than it opened it from.
-        self._lock = FileLock(path, thread_local=False)
+        self._lock = FileLock(path, thread_local=False, **_ONLY_REAL)
 
     def acquire(self) -> None:
         """Take the lock now or raise :class:`~pccs.errors.ProjectLocked`, naming the holder."""
