@@ -86,6 +86,8 @@ class Outcome:
     """Whether the fault happened, or the kill hit a living process."""
     inside: bool = False
     """Whether that was inside a save."""
+    lingered: float = 0.0
+    """Seconds the worker was still there after its window."""
 
 
 def make_template(folder: Path, images: Path, *, size: int, count: int) -> None:
@@ -154,6 +156,8 @@ class Stage:
         if self._pid and _lives(self._pid):
             os.kill(self._pid, signal.SIGKILL)
         self._mother.wait()
+        if self._mother.stdout is not None:
+            self._mother.stdout.close()
 
     def play(self, one: Round) -> Outcome:
         """Play a round and judge it."""
@@ -174,7 +178,7 @@ class Stage:
         if not life.worker_gone:
             verdict.losses.append("the worker outlived its window")
         inside = self.control["struck_inside"] > 0 if self.control["hits"] else life.inside
-        return Outcome(one, verdict, self.control["seen"], struck, inside and struck)
+        return Outcome(one, verdict, self.control["seen"], struck, inside and struck, life.lingered)
 
     @contextmanager
     def _ground(self, one: Round) -> Iterator[Callable[[], None]]:
@@ -214,7 +218,9 @@ class Stage:
         life.status = int(self._mother.stdout.readline())
         life.inside = self.control["inside"] > 0
         worker = next((said["pid"] for said in read(diary) if said["what"] == "worker"), None)
-        life.worker_gone = _until(lambda: worker_is_gone(self.project, worker), 30.0)
+        began = time.monotonic()
+        life.worker_gone = _until(lambda: worker_is_gone(self.project, worker), PATIENCE)
+        life.lingered = time.monotonic() - began
         return life
 
 
@@ -225,6 +231,7 @@ class _Life:
     killed: float | None = None
     inside: bool = False
     worker_gone: bool = True
+    lingered: float = 0.0
 
 
 def _kill(one: Round, life: _Life, diary: Path, control: Control) -> None:

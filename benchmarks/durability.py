@@ -118,6 +118,8 @@ def play(rounds: list[Round], base: Path, jobs: int) -> list[Outcome]:
                 outcome = stages[one.kind].play(one)
                 outcomes.append(outcome)
                 _tell(outcome)
+                if len(outcomes) % 50 == 0:
+                    say(f"{len(outcomes)} of {len(rounds)}")
         except Empty:
             pass
         finally:
@@ -212,6 +214,7 @@ def _judge(outcomes: list[Outcome], asked: int, options: argparse.Namespace) -> 
     }
     print(f"{100 * figures['kills inside a save']:.0f} % of {len(kills)} kills hit inside a save, "
           f"{100 * figures['random kills inside a save']:.0f} % of the {len(drawn)} random ones")  # fmt: skip
+    print(f"a worker was still there {max(one.lingered for one in outcomes):.0f} s after its window, at most")
     targets = {key: Target(0, "<=") for key in ("losses", "late", "unclear", "unsaid")}
     return finish(Report("durability", figures, {"random kills": Target(asked, ">="), **targets}), options)
 
