@@ -280,6 +280,58 @@ def test_a_note_of_a_dead_process_on_another_host_keeps_nobody_out(project: Proj
     Project.open(project.path).close()
 
 
+def test_a_disk_without_locks_is_told_and_keeps_nobody_out_for_ever(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    project.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", flock)
+        for _ in range(2):
+            with pytest.raises(ProjectError, match=r"cannot be locked .*use a local disk") as refused:
+                Project.open(project.path)
+            assert not isinstance(refused.value, ProjectLocked)
+    Project.open(project.path).close()
+
+
+WINDOW = """
+import sys
+from pccs.project import Project
+with Project.open(sys.argv[1]):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_window_and_the_command_line_share_a_project(project: Project, tmp_path: Path) -> None:
+    project.save_annotation("b", raster(2))
+    project.close()
+    command = [sys.executable, "-c", WINDOW, str(project.path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as window:  # type: ignore[call-overload]
+        assert window.stdout.readline() == "open\n"
+        done = subprocess.run(
+            [sys.executable, "-m", "pccs", "suggest", str(project.path), "--strategy", "random"],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        with Project.open(project.path, write=False) as reader, reader.worker_lock():
+            assert reader.annotated_items() == ["a", "b"], "training and predicting go on beside a window"
+            with pytest.raises(ProjectError, match="reading only"):
+                reader.save_annotation("a", raster(2))
+        with pytest.raises(ProjectLocked, match=rf"process {window.pid}\) writes to this project"):
+            Project.open(project.path)
+        window.kill()
+    with Project.open(project.path) as again:
+        assert "did not end properly" in again.recovered
+        assert (again.annotation("b") == 2).all()
+
+
 def test_every_remedy_is_for_a_reason() -> None:
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.EIO, errno.EFBIG):
         assert disk_remedy(OSError(number, "")) != disk_remedy(OSError())
