@@ -123,6 +123,10 @@ class TrainingError(PccsError):
     """Training cannot start or go on."""
 
 
+class UnsettledError(TrainingError):
+    """Training ran away again and again; going back with a lower rate has not helped."""
+
+
 class WorkerError(PccsError):
     """The worker process could not be started, or ended on its own."""
 

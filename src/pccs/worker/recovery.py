@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import torch
 
 from pccs.config import TrainSettings
-from pccs.errors import DeviceError, ModelError, PccsError, TrainingError, is_out_of_memory
+from pccs.errors import DeviceError, ModelError, PccsError, TrainingError, UnsettledError, is_out_of_memory
 from pccs.events import Noticed
 from pccs.predict.predictor import release_memory
 from pccs.train import Trainer
@@ -114,12 +114,8 @@ class Runaway:
         return self._in_a_row >= self.READINGS
 
 
-class UnsettledError(TrainingError):
-    """Going back with a lower rate has not helped."""
-
-
 def unsettled(trainer: Trainer) -> UnsettledError:
-    """What is said then."""
+    """What is said when going back has not helped."""
     return UnsettledError(
         "training does not settle: the loss ran away three times",
         path=trainer.run.path,
