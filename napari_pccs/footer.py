@@ -79,7 +79,11 @@ class Footer(QWidget):
             state = self._desk.session.training.state
             if state == "idle":
                 self._desk.show_stage("train")
-                self._desk.actions.train()
+                trouble = trouble_of(self._desk.session)
+                if trouble is not None:  # the same training would only fail again
+                    self._desk.actions.mend(trouble)
+                else:
+                    self._desk.actions.train()
             elif state == "paused":
                 self._desk.actions.resume()
             else:
