@@ -6,12 +6,13 @@ paused, resumed, kept or discarded, suggestions, all images segmented, review, a
 started again. A round stands for five minutes of a person. After each round, when nothing goes on, memory of
 both processes, open files, threads, layers, callbacks, objects, temporary files and the project's size are
 noted. The table has medians of the first, the second and the last third, and growth for each hour of
-simulated use, the first quarter left out.
+simulated use, the first quarter left out. Ctrl-C ends it after the round, with the table.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -59,7 +60,7 @@ def main() -> int:
     series = soak(minutes)
     if options.plot is not None:
         draw(options.plot, series, PANELS)
-    return finish(judge(series, minutes), options)
+    return finish(judge(series), options)
 
 
 def _own_folder() -> None:
@@ -81,8 +82,8 @@ def soak(minutes: float) -> Series:
         path = Path(folder) / "cells.pccs"
         session.adopt(make_sample_project(path))
         wait(0.5)
-        person, began = Person(window), time.monotonic()
-        while (passed := (time.monotonic() - began) / 60) < minutes or len(series.rows) < 4:
+        person, began, enough = Person(window), time.monotonic(), _stop_flag()
+        while ((passed := (time.monotonic() - began) / 60) < minutes and not enough) or len(series.rows) < 4:
             person.round()
             hour = (len(series.rows) + 1) * MINUTES_A_ROUND / 60
             series.add(hour, {**window_figures(window.panel), **person.worker, **folder_figures(path)})
@@ -94,10 +95,18 @@ def soak(minutes: float) -> Series:
     return series
 
 
-def judge(series: Series, minutes: float) -> Report:
+def _stop_flag() -> list[int]:
+    """Holds something once Ctrl-C was pressed."""
+    pressed: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: pressed.append(number))
+    return pressed
+
+
+def judge(series: Series) -> Report:
     """The table, and what may have grown by how much."""
     rows: list[list[object]] = []
-    figures = {"minutes": minutes, "rounds": float(len(series.rows)), "simulated_hours": series.hours[-1]}
+    figures = {"rounds": float(len(series.rows)), "simulated_hours": series.hours[-1]}
     for key in series.rows[0]:
         first, middle, last = series.thirds(key)
         figures |= {f"{key}_first": first, f"{key}_last": last, f"{key}_per_hour": series.growth(key)}
