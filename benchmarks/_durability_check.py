@@ -62,6 +62,7 @@ def check(
     said = read(diary)
     verdict = Verdict()
     verdict.unclear = [one["sentence"] for one in said if one["what"] == "unclear"]
+    verdict.losses = [f"{one['item']}: {one['sentence']}" for one in said if one["what"] == "lost"]
     verdict.refusals = sum(one["what"] == "refused" for one in said)
     try:
         project = Project.open(path)

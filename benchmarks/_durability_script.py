@@ -116,12 +116,16 @@ def by_the_api(path: Path, diary: Diary, control: Control, rng: random.Random, s
     project: Project = insist(lambda: Project.open(path), diary, control)
     diary.note("opened", promise=True)
     names = [item.name for item in project.items]
+    promised: dict[str, str] = {}
     for number in range(strokes):
         name = names[0] if number < 7 else rng.choice(names)  # seven of one item: older ones are deleted
         array = insist(lambda: project.annotation(name), diary, control).copy()  # noqa: B023
+        if promised.get(name, digest(array)) != digest(array):
+            diary.note("lost", item=name, sentence="what was saved is not what is read a moment later")
         stroke(array, rng)
         diary.note("painted", item=name, state=digest(array))
         insist(lambda: project.save_annotation(name, array), diary, control)  # noqa: B023 (called at once)
+        promised[name] = digest(array)
         if number % 3 == 2:
             complete = not project.is_complete(name)
             insist(lambda: project.set_complete(name, complete), diary, control)  # noqa: B023

@@ -96,7 +96,7 @@ class AnnotationStore:
         except Exception as error:
             # Broad on purpose: on a damaged file the decoder raises almost anything, and no damage
             # to one revision may keep the older ones from being read.
-            if self._unreachable(error):
+            if self._unreachable(path, error):
                 raise _not_now(item, path, error) from error
             reason = (str(error).splitlines() or [type(error).__name__])[0]
         if not reason:
@@ -151,11 +151,13 @@ class AnnotationStore:
         if path is not None:
             self._doubtful[item.key] = path
 
-    def _unreachable(self, error: Exception) -> bool:
-        """Whether the disk is to blame, or gone, and not the file."""
+    def _unreachable(self, path: Path, error: Exception) -> bool:
+        """Whether the disk is to blame, or gone, and not the file at ``path`` or who deleted it."""
         if not isinstance(error, OSError) or error.errno is None:
             return False
-        return not isinstance(error, FileNotFoundError) or not os.path.isdir(self._folder)
+        if not isinstance(error, FileNotFoundError):
+            return True
+        return os.path.lexists(path) or not os.path.isdir(self._folder)
 
     def painted(self, item: Item, shape: tuple[int, int]) -> bool:
         """Whether the newest raster has any annotated pixel."""
@@ -178,7 +180,7 @@ class AnnotationStore:
                 return True
             return bool(_decoded(path, shape).any())
         except Exception as error:
-            if self._unreachable(error):
+            if self._unreachable(path, error):
                 raise
             # As in _read_entry; whether this revision is damaged is said when it is read.
             earlier = [e for e in self._index.entries(item.key) if e.rev < entry.rev]

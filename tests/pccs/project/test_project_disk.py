@@ -149,6 +149,22 @@ def test_a_file_that_cannot_be_read_now_is_not_damaged(project: Project) -> None
         assert (reader.annotation("a") == 1).all()
 
 
+def test_a_file_that_is_there_and_not_found_is_not_damaged(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(*_: Any) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pccs.project.annotations._decoded", stale)
+        with pytest.raises(ProjectError, match="cannot be read now"):
+            project.annotation("a")
+    assert (project.annotation("a") == 1).all()
+    (project.path / "annotations" / "a.r0003.tif").unlink()  # by hand: then the one before it counts
+    assert (project.annotation("a") == 2).all()
+    assert "Revision 3 of 'a' is damaged" in project.recovered
+
+
 def test_a_project_one_may_not_enter_is_told(project: Project, tmp_path: Path) -> None:
     project.close()
     with forbidden(project.path), pytest.raises(ProjectError, match=r"cannot be read .Permission denied"):
