@@ -14,7 +14,7 @@ import pytest
 from napari_pccs import worker_room
 from napari_pccs.worker_room import Ended, WorkerRoom
 from pccs.errors import WorkerError
-from pccs.events import Ready, Reload, Watch
+from pccs.events import Beat, Ready, Reload, Watch
 
 PATIENCE = 60.0
 
@@ -78,3 +78,23 @@ def test_an_unready_worker_is_ended_at_once(room: WorkerRoom) -> None:
 def test_a_missing_folder_is_one_sentence(tmp_path: Path, clock: Any) -> None:
     with pytest.raises(WorkerError, match="cannot be started"):
         WorkerRoom(tmp_path / "gone.pccs", clock).send(Reload())
+
+
+def test_a_worker_that_hangs_is_told_from_one_that_works(room: WorkerRoom, clock: Any) -> None:
+    assert room.silence() is None, "there is none"
+    room.warm_up()
+    room._inbox.put((room._generation, Beat(worker_room.STUCK + 1)))
+    assert room.pump() == [], "a heartbeat is nobody's business"
+    assert "at one and the same thing for over 3 minutes" in (room.silence() or "")
+    room._inbox.put((room._generation, Beat(0.5)))
+    room.pump()
+    assert room.silence() is None
+    clock.now += worker_room.SILENT + 1
+    assert room.silence() is None, "it still loads its libraries"
+    clock.now += worker_room.SILENT_AT_FIRST
+    assert "has not answered for over 120 seconds" in (room.silence() or "")
+    stuck = room.pid
+    room.give_up()
+    assert room.silence() is None
+    room.warm_up()
+    assert room.pid != stuck

@@ -15,6 +15,7 @@ from pccs.predict import Predictor
 from pccs.project import Project
 from pccs.project.models import CHOSEN, choice, folder_of
 from pccs.train import Trainer
+from pccs.worker import keeping
 from pccs.worker.keeping import discard_model, keep_model
 from pccs.worker.loop import Worker
 
@@ -140,3 +141,18 @@ def test_the_end_of_a_training_leaves_its_model_behind(discs, two_models):
     two_models.step()
     two_models.save()
     assert [m.step for m in discs.models()] == [3, 7, 8]
+
+
+def test_models_kept_by_themselves_are_few_and_asked_ones_stay(discs, small, monkeypatch):
+    monkeypatch.setattr(keeping, "KEEP", 2)
+    trainer = Trainer.start(discs, preset("pccs", small), device="cpu")
+    trainer.save()
+    for step in range(1, 7):
+        trainer.step()
+        keep_model(discs, trainer.predictor(), asked=step == 2)
+        if step == 1:
+            use(discs, 0)  # what is in use is not taken away
+        if step == 4:
+            keep_model(discs, trainer.predictor())  # the button Keep, on one that was kept by itself
+    kept = sorted(int(p.parent.name) for p in trainer.run.path.glob("models/*/model.json"))
+    assert kept == [1, 2, 4, 5, 6]

@@ -1,0 +1,66 @@
+"""The soak can fail: what grows is found, what only jumps is not taken for growth."""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmarks import soak
+from benchmarks._harness import Report
+from benchmarks._meter import Series, draw, folder_figures
+
+
+def series(**slopes: float) -> Series:
+    """Sixty rounds of figures that grow by so much an hour, two of them far off."""
+    found = Series()
+    for k in range(60):
+        hour = k * 5 / 60
+        row = {key: 100 + slopes.get(key, 0.0) * hour for key in soak.GROWTH}
+        if k in (30, 50):
+            row["window_pss_mib"] += 500  # a worker that ended for a moment
+        found.add(hour, row)
+    return found
+
+
+def missed(report: Report) -> set[str]:
+    return {key for key, target in report.targets.items() if not target.met(report.figures[key])}
+
+
+def test_what_grows_misses_its_target_and_a_jump_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert missed(soak.judge(series())) == set()
+    assert missed(soak.judge(series(callbacks=1.0, project_mib=9.0))) == {"callbacks_per_hour"}
+    for key in soak.GROWTH:
+        assert missed(soak.judge(series(**{key: soak.GROWTH[key] + 1.0}))) == {f"{key}_per_hour"}
+    assert series(threads=3.0).growth("threads") == pytest.approx(3.0)
+    assert "growth per hour" in capsys.readouterr().out
+
+
+def test_the_room_on_disk_is_counted_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    project = tmp_path / "temporary" / "a.pccs"
+    project.mkdir(parents=True)
+    (project / "project.json").write_bytes(bytes(2**20))
+    (project / ".tmp-half").touch()
+    (tmp_path / "temporary" / "left").touch()
+    assert folder_figures(project) == {"project_mib": 1.0, "project_files": 2.0, "temporary_files": 2.0}
+    pytest.importorskip("matplotlib")
+    found = series()
+    for row in found.rows:
+        row.update(dict.fromkeys(("window_rss_mib", "worker_rss_mib"), 1.0))
+    draw(tmp_path / "plot.png", found, soak.PANELS)
+    assert (tmp_path / "plot.png").stat().st_size > 1000
+
+
+def test_this_process_can_be_weighed() -> None:
+    psutil = pytest.importorskip("psutil")
+    from benchmarks._meter import memory
+
+    before = memory(psutil.Process(os.getpid()))
+    block = bytearray(os.urandom(1)) * (64 * 2**20)
+    after = memory(psutil.Process(os.getpid()))
+    del block
+    gc.collect()
+    assert after["rss_mib"] - before["rss_mib"] > 50
