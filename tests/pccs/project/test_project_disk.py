@@ -18,7 +18,7 @@ from PIL import Image
 
 from pccs import atomic
 from pccs.errors import ImageError, ProjectError, ProjectLocked, disk_remedy
-from pccs.project import Project, rescue
+from pccs.project import Project
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="folders and rights are those of POSIX")
 NOBODY = 65534
@@ -352,53 +352,3 @@ def test_every_remedy_is_for_a_reason() -> None:
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE, errno.EIO, errno.EFBIG):
         assert disk_remedy(OSError(number, "")) != disk_remedy(OSError())
     assert disk_remedy(OSError()) == "Check the disk"
-
-
-# ------------------------------------------------------------ copies on another disk
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where copies go; the first choice cannot be written to."""
-    (tmp_path / "in the way").write_text("")
-    monkeypatch.setattr(rescue, "places", lambda: [tmp_path / "in the way" / "x", tmp_path / "copies"])
-    return tmp_path / "copies"
-
-
-def test_a_copy_is_taken_in_once(project: Project, place: Path) -> None:
-    path = rescue.keep(project, project.item("a"), raster(2))
-    assert path is not None
-    assert path.parent == place
-    assert rescue.take(project).items == ("a",)
-    assert (project.annotation("a") == 2).all()
-    assert not path.exists()
-    assert rescue.take(project).sentence() == ""
-
-
-def test_a_copy_never_replaces_newer_strokes(project: Project, place: Path) -> None:
-    path = rescue.keep(project, project.item("a"), raster(2))
-    project.save_annotation("a", raster(1))
-    project.save_annotation("b", raster(1))
-    taken = rescue.take(project)
-    assert taken.left == (path,)
-    assert "the newer strokes were kept" in taken.sentence()
-    assert (project.annotation("a") == 1).all()
-
-
-def test_a_copy_of_another_project_or_a_damaged_one_is_left_alone(project: Project, place: Path) -> None:
-    path = rescue.keep(project, project.item("a"), raster(2))
-    assert path is not None
-    (place / path.name.replace("-a", "-b")).write_bytes(b"II*\0 half")
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b"p.pccs", b"q.pccs"))
-    assert rescue.take(project) == rescue.Taken((), ())
-    assert len(list(place.iterdir())) == 2
-    path.write_bytes(content)
-    rescue.drop(project, project.item("a"))
-    assert not path.exists()
-
-
-def test_without_any_place_there_is_no_copy(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rescue, "places", lambda: [Path("/dev/null/x")])
-    assert rescue.keep(project, project.item("a"), raster(2)) is None
-    assert rescue.take(project) == rescue.Taken((), ())
