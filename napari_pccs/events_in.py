@@ -146,7 +146,7 @@ class EventSink:
             session.signals.suggestions_changed.emit()
         if event.unforeseen:
             session.training.unforeseen = True
-        session.say(event.level, event.message)
+        session.say("unforeseen" if event.unforeseen else event.level, event.message)
 
     def _ended(self, event: Ended) -> None:
         session = self._session

@@ -70,4 +70,5 @@ class SessionSignals(SignalGroup):
     """A background task of the worker has ended."""
 
     said = Signal(str, str)
-    """A sentence for the user: level (``"info"``, ``"warning"``, ``"error"``) and text."""
+    """A sentence for the user: level and text. Levels are ``"info"``, ``"warning"``, ``"error"``, and
+    ``"unforeseen"`` for a mistake of the program."""

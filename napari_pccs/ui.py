@@ -200,7 +200,9 @@ def duration(seconds: float) -> str:
 
 
 def tell(level: str, sentence: str) -> None:
-    """Show a sentence where napari shows its messages."""
+    """Show a sentence where napari shows its messages; one about the program's own mistakes with a report."""
+    if level == "unforeseen" and unforeseen.tell(sentence):
+        return
     from napari.utils import notifications
 
     show = {"error": notifications.show_error, "warning": notifications.show_warning}

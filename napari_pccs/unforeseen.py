@@ -31,8 +31,8 @@ def copy_report(error: BaseException | None = None, project: Project | None = No
         clipboard.setText(report(error, project))
 
 
-def tell(error: BaseException) -> bool:
-    """Show the message about ``error``; whether there is a panel that could."""
+def tell(error: BaseException | str) -> bool:
+    """Show the message about ``error``, or what the worker says of one; whether any panel could."""
     if not _guards:
         return False
     _guards[-1].came.emit(error)
@@ -51,7 +51,7 @@ class Guard(QObject):
     """
 
     came = Signal(object)
-    """An error, from whatever thread."""
+    """An error, or a sentence about one of the worker, from whatever thread."""
 
     def __init__(self, panel: QWidget, project: Callable[[], Project | None]) -> None:
         super().__init__(panel)
@@ -83,10 +83,11 @@ class Guard(QObject):
         if threading.excepthook is self._hooks[1]:
             threading.excepthook = self._before[1]
 
-    def show(self, error: BaseException) -> None:
+    def show(self, error: BaseException | str) -> None:
         """The message about ``error``; one that comes from the same place again is logged alone."""
-        _LOGGER.error("unforeseen", exc_info=error)
-        self.told.append(error)
+        if isinstance(error, BaseException):
+            _LOGGER.error("unforeseen", exc_info=error)
+            self.told.append(error)
         place = _place(error)
         if place in self._places or self not in _guards:
             return
@@ -112,7 +113,9 @@ class Guard(QObject):
 class Message(QDialog):
     """One sentence about an error, and a report to copy; napari stays usable beside it."""
 
-    def __init__(self, parent: QWidget, error: BaseException, project: Callable[[], Project | None]) -> None:
+    def __init__(
+        self, parent: QWidget, error: BaseException | str, project: Callable[[], Project | None]
+    ) -> None:
         from napari_pccs.ui import SPACE, text
 
         super().__init__(parent)
@@ -133,16 +136,20 @@ class Message(QDialog):
         self.setMinimumWidth(420)
 
     def _copy(self) -> None:
-        copy_report(self._error, self._project())
+        error = self._error if isinstance(self._error, BaseException) else None  # else the log has it
+        copy_report(error, self._project())
         self.copy.setText("Copied")
 
 
-def words_of(error: BaseException) -> str:
+def words_of(error: BaseException | str) -> str:
     """What is said of ``error`` to somebody who has to go on working."""
-    first = (str(error).strip().splitlines() or [""])[0]
-    what = short_lines(without_paths(f"{type(error).__name__}: {first}".rstrip(": ")))
+    if isinstance(error, BaseException):
+        first = (str(error).strip().splitlines() or [""])[0]
+        what = f"Something went wrong that should not have: {type(error).__name__}: {first}".rstrip(": ")
+    else:
+        what = error
     return (
-        f"Something went wrong that should not have: {what}\n\n"
+        f"{short_lines(without_paths(what))}\n\n"
         "What you painted is kept, and you can go on. Please report it, so that it can be mended: the report "
         "holds versions and where it happened, no pictures and no paths."
     )
@@ -154,7 +161,9 @@ def is_ours(trace: TracebackType | None) -> bool:
     return any(frame.f_code.co_filename.startswith(OURS) for frame, _ in frames)
 
 
-def _place(error: BaseException) -> str:
+def _place(error: BaseException | str) -> str:
+    if isinstance(error, str):
+        return error
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1] if frames else None
     return f"{type(error).__name__} {last.filename}:{last.lineno}" if last else type(error).__name__

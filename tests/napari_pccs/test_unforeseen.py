@@ -11,6 +11,7 @@ import pytest
 
 from napari_pccs import ui
 from napari_pccs.report import LONGEST, report, short_lines, without_paths
+from pccs.events import Noticed
 from pccs.project import Project
 
 if TYPE_CHECKING:
@@ -85,6 +86,19 @@ def test_ticks_slots_and_threads_are_caught_and_what_is_not_ours_is_not(
     guard.remove()
     assert sys.excepthook is not guard._hooks[0]
     caplog.clear()
+
+
+def test_a_mistake_in_the_worker_is_shown_in_the_same_way(panel: PccsPanel, project_path: Path) -> None:
+    panel.session.open_project(project_path)
+    (project_path / "worker.log").write_text("Traceback: in the worker\n")
+    said = "Something unforeseen happened (KeyError: 'x'). Details are in worker.log."
+    panel.session.events.take([Noticed("error", said, unforeseen=True)] * 2)
+    message = panel.guard.message
+    assert message is not None
+    assert message.sentence.text().startswith(said)
+    message.copy.click()
+    assert "Traceback: in the worker" in clipboard()
+    assert panel.guard.told == [], "it is no mistake of the window"
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_lines_that_are_no_events_are_counted_and_skipped(make):
         """
         print("a stray print")
         print('{"v": 99, "ev": "ready"}')
-        print("x" * 5_000_000)
+        print("x" * 10_000_000)
         say(Ready(os.getpid(), "still here"))
         sys.stdin.read()
         """
