@@ -12,11 +12,15 @@ from typing import IO
 
 FORMATS: dict[str, tuple[str, str]] = {
     "tiff": ("Label TIFF", ".tif"),
+    "ome-tiff": ("OME-TIFF", ".ome.tif"),
     "png": ("PNG", ".png"),
     "nifti": ("NIfTI", ".nii.gz"),
     "ome-zarr": ("OME-Zarr", ".ome.zarr"),
     "npy": ("NumPy", ".npy"),
     "coco": ("COCO JSON", ".json"),
+    "coco-polygons": ("COCO JSON, polygons", ".json"),
+    "geojson": ("GeoJSON for QuPath", ".geojson"),
+    "imagej-roi": ("ImageJ ROIs", ".zip"),
 }
 """Name for the command line, title, and the ending of its files. A test compares with the engine."""
 

@@ -12,7 +12,10 @@ from pccs.project import Project, Source
 from pccs.project.items import safe_name
 
 FLOATS = ("uncertainty", "probabilities")
-NIFTI_ORDER = "XYZT"
+OBJECTS = ("coco", "coco-polygons", "geojson", "imagej-roi")
+"""Formats of objects; maps, which have none, come as TIFF beside them."""
+ORDERS = {"nifti": "XYZT", "ome-tiff": "TZYX"}
+"""Formats with an order of axes of their own."""
 
 
 class Planned(NamedTuple):
@@ -48,7 +51,7 @@ def _files(project: Project, fmt: str, kinds: Sequence[str]) -> Iterator[Planned
 
 
 def _is_one_file(kind: str, fmt: str) -> bool:
-    return fmt == "coco" and kind not in FLOATS
+    return fmt.startswith("coco") and kind not in FLOATS
 
 
 def _file(source: Source, kind: str, fmt: str, classes: int) -> Planned:
@@ -56,16 +59,19 @@ def _file(source: Source, kind: str, fmt: str, classes: int) -> Planned:
     if fmt == "png" and kind not in FLOATS and info.is_stack:
         high, wide = info.plane_shape
         return Planned(f"{kind}/{stem}/{stem}_0000.png …", f"{info.n_planes} × ({high} × {wide})")
-    suffix = ".tif" if kind in FLOATS and fmt in ("png", "coco") else FORMATS[fmt][1]
+    suffix = ".tif" if kind in FLOATS and fmt in ("png", *OBJECTS) else FORMATS[fmt][1]
     lead = classes if kind == "probabilities" else 0
+    if fmt in OBJECTS and kind not in FLOATS:
+        return Planned(f"{kind}/{stem}{suffix}", "its objects")
     return Planned(f"{kind}/{stem}{suffix}", " × ".join(map(str, _shape(info, fmt, lead))))
 
 
 def _shape(info: SourceInfo, fmt: str, lead: int) -> list[int]:
-    """Shape of the array in its file; classes come first, in NIfTI last."""
+    """Shape of the array in its file; classes come first, in NIfTI last, in OME-TIFF before the rows."""
     shape, classes = list(info.spatial_shape), [lead] if lead else []
-    if fmt != "nifti":
+    if fmt not in ORDERS:
         return [*classes, *shape]
-    if not info.path.name.lower().endswith((".nii", ".nii.gz")):  # others get NIfTI's own order
-        shape = [info.size(axis) for axis in NIFTI_ORDER if axis in info.spatial_axes]
-    return [*shape, *classes]
+    is_nifti = info.path.name.lower().endswith((".nii", ".nii.gz"))
+    if not (fmt == "nifti" and is_nifti):
+        shape = [info.size(axis) for axis in ORDERS[fmt] if axis in info.spatial_axes]
+    return [*shape, *classes] if fmt == "nifti" else [*shape[:-2], *classes, *shape[-2:]]

@@ -15,7 +15,9 @@ from pccs.errors import ConfigError, ProjectError
 from pccs.labels import LabelClass, classes_from_table
 from pccs.project import Project
 
-FORMATS_HELP = "tiff (default), png, npy, nifti, ome-zarr or coco"
+FORMATS_HELP = (
+    "tiff (default), ome-tiff, png, npy, nifti, ome-zarr, coco, coco-polygons, geojson (QuPath) or imagej-roi"
+)
 
 
 def add_project(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,8 +55,11 @@ class Writer(Protocol):
         """Write a mask of export values, shaped like the source without its channels."""
         ...
 
-    def write_float(self, source: Source, array: NDArray[np.float32]) -> None:
-        """Write a float map shaped like the source, or ``(C, *shape)`` with the classes first."""
+    def write_float(self, source: Source, array: NDArray[Any]) -> None:
+        """Write a map shaped like the source, or ``(C, *shape)`` with the classes first.
+
+        It is float32, or scaled to unsigned integers whose largest value stands for 1.
+        """
         ...
 
     def finish(self) -> None:
@@ -83,3 +87,8 @@ def axes_of(source: Source, array: NDArray[Any]) -> tuple[str, tuple[float | Non
     lead = has_classes(source, array)
     steps = tuple(info.step(a) for a in info.spatial_axes)
     return "C" * lead + info.spatial_axes, (None,) * lead + steps
+
+
+def compact_json(value: Any) -> str:
+    """JSON for programs, of a size that many thousand objects allow."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage import measure
+from scipy import ndimage
 
-from pccs.atomic import write_json
-from pccs.export.base import file_stem
+from pccs.atomic import write_text
+from pccs.export.base import compact_json, file_stem
+from pccs.export.outlines import Part, connected, outlines
 from pccs.export.simple import TiffWriter
 from pccs.images import disassemble
 from pccs.labels import LabelClass
 from pccs.project import Source
-
-_measure: Any = measure  # scikit-image is only partly typed
 
 
 class CocoWriter(TiffWriter):
@@ -27,6 +26,8 @@ class CocoWriter(TiffWriter):
     Each plane is an image: ``file_name`` is the source's, ``plane`` its number. Category ids are
     export values; the first class, the background, has no objects.
     """
+
+    polygons = False
 
     def __init__(self, folder: Path, classes: Sequence[LabelClass]) -> None:
         super().__init__(folder, classes)
@@ -52,19 +53,23 @@ class CocoWriter(TiffWriter):
                 self._take(image_id, plane, one)
 
     def _take(self, image_id: int, plane: NDArray[Any], one: LabelClass) -> None:
-        for region in _measure.regionprops(_measure.label(plane == one.export)):
-            row0, col0, row1, col1 = (int(v) for v in region.bbox)
-            full = np.zeros(plane.shape, dtype=bool)
-            full[row0:row1, col0:col1] = region.image
+        objects = connected(plane == one.export)
+        rings = outlines(objects) if self.polygons else {}
+        for number, (rows, cols) in enumerate(ndimage.find_objects(objects), start=1):
+            piece = objects[rows, cols] == number
             self._objects.append(
                 {
                     "id": len(self._objects) + 1,
                     "image_id": image_id,
                     "category_id": one.export,
-                    "bbox": [col0, row0, col1 - col0, row1 - row0],
-                    "area": int(region.area),
+                    "bbox": [cols.start, rows.start, piece.shape[1], piece.shape[0]],
+                    "area": int(piece.sum()),
                     "iscrowd": 0,
-                    "segmentation": {"size": list(plane.shape), "counts": run_lengths(full)},
+                    "segmentation": _polygons(rings.get(number, []))
+                    or {
+                        "size": list(plane.shape),
+                        "counts": piece_lengths(piece, (rows.start, cols.start), plane.shape),
+                    },
                 }
             )
 
@@ -74,7 +79,24 @@ class CocoWriter(TiffWriter):
             return
         categories = [{"id": c.export, "name": c.name, "color": c.color} for c in self._classes[1:]]
         content = {"images": self._images, "annotations": self._objects, "categories": categories}
-        write_json(self._folder / "coco.json", content)
+        write_text(self._folder / "coco.json", compact_json(content))
+
+
+class CocoPolygonWriter(CocoWriter):
+    """The same with polygons along the edges of the pixels.
+
+    A list of polygons cannot say that there is a hole, so that an object with holes stays run-length encoded,
+    which every reader of COCO takes as well; a polygon that fills the hole would be another object.
+    """
+
+    polygons = True
+
+
+def _polygons(parts: Sequence[Part]) -> list[list[int]]:
+    """Polygons of an object, ``[x, y, x, y, …]``; none when it has holes."""
+    if any(part.holes for part in parts):
+        return []
+    return [part.shell.ravel().tolist() for part in parts]
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
@@ -88,3 +110,20 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
     edges = [0, *turns.tolist(), flat.size]
     counts = [b - a for a, b in pairwise(edges)]
     return [0, *counts] if flat.size and flat[0] else counts
+
+
+def piece_lengths(piece: NDArray[np.bool_], corner: tuple[int, int], shape: tuple[int, ...]) -> list[int]:
+    """:func:`run_lengths` of an image of ``shape`` that is empty but for ``piece``, which lies at ``corner``.
+
+    >>> piece_lengths(np.array([[True], [True]]), (1, 1), (3, 3))
+    [4, 2, 3]
+    """
+    cols, rows = np.nonzero(piece.T)
+    places = (cols + corner[1]) * shape[0] + rows + corner[0]
+    gaps = np.flatnonzero(np.diff(places) != 1)
+    first = places[np.concatenate([[0], gaps + 1])]
+    end = places[np.concatenate([gaps, [len(places) - 1]])] + 1
+    edges = np.stack([first, end], -1).ravel().tolist()
+    counts = [b - a for a, b in pairwise([0, *edges])]
+    rest = shape[0] * shape[1] - edges[-1]
+    return [*counts, rest] if rest else counts

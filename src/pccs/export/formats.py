@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from pccs.export.base import Writer
-from pccs.export.coco import CocoWriter
+from pccs.export.coco import CocoPolygonWriter, CocoWriter
+from pccs.export.geojson import GeoJsonWriter
+from pccs.export.imagej import ImageJWriter
 from pccs.export.nifti import NiftiWriter
+from pccs.export.ome_tiff import OmeTiffWriter
 from pccs.export.ome_zarr import OmeZarrWriter
 from pccs.export.simple import NpyWriter, PngWriter, TiffWriter
 
 FORMATS: dict[str, type[Writer]] = {
     "tiff": TiffWriter,
+    "ome-tiff": OmeTiffWriter,
     "png": PngWriter,
     "npy": NpyWriter,
     "nifti": NiftiWriter,
     "ome-zarr": OmeZarrWriter,
     "coco": CocoWriter,
+    "coco-polygons": CocoPolygonWriter,
+    "geojson": GeoJsonWriter,
+    "imagej-roi": ImageJWriter,
 }

@@ -33,16 +33,17 @@ class NiftiWriter:
         """Write a mask in the smallest integer type."""
         self._write(source, mask)
 
-    def write_float(self, source: Source, array: NDArray[np.float32]) -> None:
-        """Write a float map, classes last."""
-        self._write(source, array)
+    def write_float(self, source: Source, array: NDArray[Any]) -> None:
+        """Write a map, classes last; of one that is scaled to integers the header gives the slope."""
+        self._write(source, array, slope=1.0 if array.dtype.kind == "f" else 1 / np.iinfo(array.dtype).max)
 
-    def _write(self, source: Source, array: NDArray[Any]) -> None:
+    def _write(self, source: Source, array: NDArray[Any], slope: float = 1.0) -> None:
         if has_classes(source, array):
             array = np.moveaxis(array, 0, -1)
         path = source.info.path
         like_source = path.name.lower().endswith((".nii", ".nii.gz"))
         image = _like(path, array) if like_source else _spaced(source, array)
+        image.header.set_slope_inter(slope, 0)
         with writing(self._folder / f"{file_stem(source)}.nii.gz") as temporary:
             nibabel.save(image, temporary)
 
@@ -54,7 +55,6 @@ def _like(path: Path, array: NDArray[Any]) -> Any:
     original: Any = nibabel.load(path)
     header = original.header.copy()
     header.set_data_dtype(array.dtype)
-    header.set_slope_inter(1, 0)
     header["cal_min"] = header["cal_max"] = 0  # the display window of the image is not the mask's
     return type(original)(array, original.affine, header)
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pccs.atomic import PREFIX
@@ -45,7 +44,7 @@ class OmeZarrWriter:
         }
         self._write(source, array, groups, f"labels/{_LABELS}/0")
 
-    def write_float(self, source: Source, array: NDArray[np.float32]) -> None:
+    def write_float(self, source: Source, array: NDArray[Any]) -> None:
         """Write a float map; classes are the channel axis."""
         array, described = _described(source, array)
         self._write(source, array, {"": described}, "0")

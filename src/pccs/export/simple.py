@@ -28,7 +28,7 @@ class TiffWriter:
         """Write a mask in the smallest integer type."""
         self._write(source, mask)
 
-    def write_float(self, source: Source, array: NDArray[np.float32]) -> None:
+    def write_float(self, source: Source, array: NDArray[Any]) -> None:
         """Write a float map; classes, if any, are the first axis ``C``."""
         self._write(source, array)
 
@@ -80,7 +80,7 @@ class NpyWriter:
         """Write a mask."""
         self._write(source, mask)
 
-    def write_float(self, source: Source, array: NDArray[np.float32]) -> None:
+    def write_float(self, source: Source, array: NDArray[Any]) -> None:
         """Write a float map."""
         self._write(source, array)
 

@@ -21,18 +21,31 @@ Planes: TypeAlias = Mapping[str, NDArray[Any]]
 """Results of one item by kind: ``"masks"`` and ``"annotations"`` class values ``(H, W)``,
 ``"uncertainty"`` ``(H, W)`` and ``"probabilities"`` ``(C, H, W)`` float32."""
 
+MAPS: dict[str, np.dtype[Any]] = {name: np.dtype(name) for name in ("float32", "uint16", "uint8")}
+"""Types that probabilities and uncertainty can be written in."""
+
 
 class ResultStream:
     """One folder ``OUT/KIND/`` for each kind of result, all in one format.
 
+    Parameters
+    ----------
+    maps
+        A key of :data:`MAPS`: the type that probabilities and uncertainty are written in.
+
     Raises
     ------
     ExportError
-        If the format is unknown, needs a package that is missing, or the folder cannot be made.
+        If the format or the type of maps is unknown, the format needs a package that is missing, or the
+        folder cannot be made.
     """
 
-    def __init__(self, project: Project, out: Path, fmt: str, kinds: Sequence[str]) -> None:
-        self._project = project
+    def __init__(
+        self, project: Project, out: Path, fmt: str, kinds: Sequence[str], maps: str = "float32"
+    ) -> None:
+        if maps not in MAPS:
+            raise ExportError(f"there is no type {maps!r} for maps", allowed=", ".join(MAPS))
+        self._project, self._maps = project, MAPS[maps]
         self._writers = {kind: _writer(out / kind, fmt, _named(kind, project.classes)) for kind in kinds}
 
     def run(
@@ -83,7 +96,19 @@ class ResultStream:
                 values[array == 0] = 0  # not annotated, or a slice that was not asked for
                 self._writers[kind].write_mask(source, values)
             else:
-                self._writers[kind].write_float(source, array.astype(np.float32, copy=False))
+                self._writers[kind].write_float(source, scaled(array, self._maps))
+
+
+def scaled(array: NDArray[Any], kind: np.dtype[Any]) -> NDArray[Any]:
+    """Values in [0, 1] as ``kind``: of unsigned integers the largest stands for 1, rounded to the nearest.
+
+    >>> scaled(np.array([0.0, 0.5, 1.0]), np.dtype("uint8")).tolist()
+    [0, 128, 255]
+    """
+    if kind.kind == "f":
+        return array.astype(kind, copy=False)
+    rounded: NDArray[Any] = np.rint(array.astype(np.float64).clip(0, 1) * np.iinfo(kind).max).astype(kind)
+    return rounded
 
 
 class _Ticker:

@@ -292,7 +292,7 @@ def test_a_source_that_is_gone_costs_a_sentence(tmp_path: Path, project: Project
 
 
 def test_unknown_formats_parts_and_bad_folders_are_said(tmp_path: Path, project: Project) -> None:
-    with pytest.raises(ExportError, match=r"no format 'nosuch'; allowed: tiff, png"):
+    with pytest.raises(ExportError, match=r"no format 'nosuch'; allowed: tiff, ome-tiff, png"):
         segment_to_folder(project, ThresholdPredictor(), tmp_path / "out", fmt="nosuch")
     with pytest.raises(ExportError, match=r"'nosuch' to export; allowed: masks"):
         export_project(project, tmp_path / "out", what=["masks", "nosuch"])
