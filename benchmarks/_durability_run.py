@@ -168,13 +168,15 @@ class Stage:
         with self._ground(one) as cut:
             life = self._life(one, diary)
             cut()
-            struck = life.killed is not None or self.control["hits"] > 0
+            struck = life.killed is not None or life.worker_killed or self.control["hits"] > 0
             killed = life.killed if life.killed is not None else self._died(life)
             faulty = one.fault.get("action") in ("fail", "short")
             verdict = check(self.project, diary, self._before, killed, faulty=faulty)
         if life.status not in (0, -signal.SIGKILL):
             said = Path(f"{diary}.txt").read_text(errors="replace")[-1500:]
             verdict.losses.append(f"the process ended with {life.status}: {said}")
+        if life.hung:
+            verdict.losses.append(life.hung)
         if not life.worker_gone:
             verdict.losses.append("the worker outlived its window")
         inside = self.control["struck_inside"] > 0 if self.control["hits"] else life.inside
@@ -207,7 +209,7 @@ class Stage:
         order = {
             "kind": one.kind, "seed": one.seed, "project": str(self.project), "diary": str(diary),
             "strokes": one.strokes, "plant": one.plant, "train": one.train, "victim": one.victim,
-            "heals": one.heals, "lives": one.heals + 8.0 if one.heals else LIVES,
+            "heals": one.heals, "lives": _lives_for(one),
         }  # fmt: skip
         self._mother.stdin.write(json.dumps(order) + "\n")
         self._mother.stdin.flush()
@@ -232,6 +234,15 @@ class _Life:
     inside: bool = False
     worker_gone: bool = True
     lingered: float = 0.0
+    hung: str = ""
+    worker_killed: bool = False
+
+
+def _lives_for(one: Round) -> float:
+    """Seconds after which a window closes by itself if nobody kills it."""
+    if one.heals:
+        return one.heals + 8.0
+    return LIVES if not one.train else PATIENCE
 
 
 def _kill(one: Round, life: _Life, diary: Path, control: Control) -> None:
@@ -240,7 +251,7 @@ def _kill(one: Round, life: _Life, diary: Path, control: Control) -> None:
     sign = rng.choice(["worker", "training"]) if one.train else "opened"
     waits = rng.uniform(0.0, 3.0) if one.kind == "window" else rng.uniform(0.0, 0.15)
     if not _until(lambda: _said(diary, sign) or not _lives(life.pid), PATIENCE):
-        raise SystemExit(f"{one}: nothing was said of {sign!r} in {PATIENCE:.0f} s")
+        life.hung = f"nothing was said of {sign!r} in {PATIENCE:.0f} s"
     time.sleep(waits)
     worker = next((said["pid"] for said in read(diary) if said["what"] == "worker"), 0)
     if not _lives(life.pid):
@@ -253,6 +264,7 @@ def _kill(one: Round, life: _Life, diary: Path, control: Control) -> None:
         if one.victim == "group":
             os.killpg(life.pid, signal.SIGKILL)
     life.killed = time.monotonic() if one.victim != "worker" else None
+    life.worker_killed = one.victim == "worker" and worker > 0
 
 
 def _said(diary: Path, what: str) -> bool:

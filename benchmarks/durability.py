@@ -165,6 +165,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="kills at random moments (200; --quick: 20)")
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (0)")
     parser.add_argument("--jobs", type=int, default=2, help="rounds at a time (2)")
+    parser.add_argument("--way", default="", help="only rounds whose name in the table has this in it")
     parser.add_argument("--plant", default="", help="a fault planted on purpose, for rounds without a window")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="only these parts")
     options = parser.parse_args()
@@ -183,10 +184,12 @@ def main() -> int:
             plan += at_random(rounds, options.seed)
         if "windows" in options.only and not options.plant:
             plan += failing_windows(0 if options.quick else FAILING_WINDOWS, options.seed)
+        plan = [one for one in plan if options.way in one.way]
         say(f"{len(plan)} rounds; a script makes {calls} calls")
         outcomes = play(plan, base, options.jobs)
     print(f"seed {options.seed}, {calls} calls a script, {time.monotonic() - began:.0f} s")
-    return _judge(outcomes, rounds if "random" in options.only and not options.plant else 0, options)
+    asked = rounds if "random" in options.only and not options.plant and not options.way else 0
+    return _judge(outcomes, asked, options)
 
 
 def _judge(outcomes: list[Outcome], asked: int, options: argparse.Namespace) -> int:
