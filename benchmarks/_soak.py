@@ -45,6 +45,7 @@ class Person:
         self._classes = itertools.cycle([c.value for c in self.session.need_project().classes])
         self._rng = np.random.default_rng(0)
         self._round = 0
+        self._home = self.session.need_item().name
 
     def round(self) -> None:
         """What a person does in :data:`MINUTES_A_ROUND`."""
@@ -58,7 +59,13 @@ class Person:
         if self._round % 5 == 0 and self.session.worker is not None:
             self.session.worker.let_go()  # as it goes by itself when nobody needs it for a while
             self._until(lambda: not psutil.Process().children())
-        wait(0.3)
+        self._go_home()
+
+    def _go_home(self) -> None:
+        """The same image and no proposed place on screen, so that rounds can be compared."""
+        self.session.go_to(self._home)
+        self.session.signals.region_changed.emit(None)
+        wait(0.5)
 
     def _until(self, condition: Callable[[], bool]) -> None:
         wait(PATIENCE, condition)
