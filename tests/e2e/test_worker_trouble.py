@@ -31,7 +31,7 @@ pytestmark = [
 PATIENCE_MS = 240_000
 FAILS = """
 def fails(self):
-    raise KeyError("/home/somebody/patients/no 7/scan.tif")
+    raise KeyError("/data/somebody/patients/no 7/scan.tif")
 module.Trainer.step = fails
 """
 

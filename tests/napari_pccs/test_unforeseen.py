@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def wrong(*_: object, **__: object) -> None:
-    raise ZeroDivisionError("a mistake in /home/somebody/patients/no 7/scan.tif")
+    raise ZeroDivisionError("a mistake in /data/somebody/patients/no 7/scan.tif")
 
 
 def clipboard() -> str:
@@ -104,7 +104,7 @@ def test_a_mistake_in_the_worker_is_shown_in_the_same_way(panel: PccsPanel, proj
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("cannot open /home/me/patients/scan.tif.", "cannot open scan.tif."),
+        ("cannot open /data/me/patients/scan.tif.", "cannot open scan.tif."),
         ("FileNotFoundError: '/data/no 7, left/scan 2.tif'", "FileNotFoundError: 'scan 2.tif'"),
         ('File "C:\\Users\\me\\images\\a.png", line 3', 'File "a.png", line 3'),
         ("see https://napari.org/stable/guide.html", "see https://napari.org/stable/guide.html"),
