@@ -8,6 +8,7 @@ soon as the strokes are saved.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ def keep(project: Project, item: Item, array: Raster) -> Path | None:
         path = place / _name(project, item)
         try:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not _ours(place):
+                continue
             with writing(path) as temporary:
                 tifffile.imwrite(
                     temporary,
@@ -123,11 +126,18 @@ def take(project: Project) -> Taken:
     return Taken(tuple(items), tuple(left))
 
 
+def _ours(place: Path) -> bool:
+    """Whether ``place`` is a folder of this user: in a shared temporary folder anybody may make one first."""
+    if not place.is_dir() or place.is_symlink():
+        return False
+    return os.name == "nt" or place.stat().st_uid == os.getuid()
+
+
 def _copies(project: Project) -> Iterator[Path]:
     mark = _mark(project)
     for place in places():
         try:
-            yield from sorted(place.glob(f"{mark}-*.tif"))
+            yield from sorted(place.glob(f"{mark}-*.tif")) if _ours(place) else ()
         except OSError:
             continue
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,26 @@ def test_without_any_place_there_is_no_copy(
     monkeypatch.setattr(rescue, "places", lambda: [tmp_path / "file" / "x"])
     assert rescue.keep(project, project.item("a"), raster(2)) is None
     assert rescue.take(project) == rescue.Taken((), ())
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="folders have owners elsewhere than on Windows")
+def test_a_folder_that_somebody_else_made_first_is_not_believed(
+    project: Project, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = rescue.keep(project, project.item("a"), raster(2))
+    assert path is not None
+    monkeypatch.setattr(os, "getuid", lambda: place.stat().st_uid + 1)
+    assert rescue.take(project) == rescue.Taken((), ())
+    assert rescue.keep(project, project.item("a"), raster(2)) is None
+    monkeypatch.undo()
+    assert (project.annotation("a") == 1).all()
+
+
+def test_a_link_to_another_place_is_not_followed(project: Project, place: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    try:
+        place.symlink_to(tmp_path / "theirs", target_is_directory=True)
+    except OSError:
+        pytest.skip("links cannot be made here")
+    assert rescue.keep(project, project.item("a"), raster(2)) is None
+    assert not list((tmp_path / "theirs").iterdir())
