@@ -88,7 +88,7 @@ def failing_windows(each: int, seed: int) -> list[Round]:
     return [
         Round(
             f"window, {name} for 4 s", "window", rng.randrange(2**31), heals=4.0,
-            fault={"action": "fail", "at": rng.randrange(20, 60), "last": -1, "error": getattr(errno, name)},
+            fault={"action": "fail", "at": rng.randrange(36, 60), "last": -1, "error": getattr(errno, name)},
         )
         for name in ERRORS
         for _ in range(each)
