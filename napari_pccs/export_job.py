@@ -30,6 +30,7 @@ CONTENTS: dict[str, str] = {
     "uncertainty": "Uncertainty",
     "probabilities": "Probabilities",
     "measurements": "Objects (CSV)",
+    "report": "Report (HTML)",
     "model": "The model",
 }
 

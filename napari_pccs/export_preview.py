@@ -12,6 +12,11 @@ from pccs.project import Project, Source
 from pccs.project.items import safe_name
 
 FLOATS = ("uncertainty", "probabilities")
+ONE_FILE = {
+    "measurements": ("measurements.csv", "a row an object"),
+    "report": ("report.html", "what was done, and how well"),
+    "model": ("model/", "weights and facts"),
+}
 OBJECTS = ("coco", "coco-polygons", "geojson", "imagej-roi")
 """Formats of objects; maps, which have none, come as TIFF beside them."""
 ORDERS = {"nifti": "XYZT", "ome-tiff": "TZYX"}
@@ -30,11 +35,8 @@ def planned(project: Project, fmt: str, what: Sequence[str], limit: int) -> tupl
 
     ``fmt`` and ``what`` are keys of ``FORMATS`` and ``CONTENTS`` in :mod:`napari_pccs.export_job`.
     """
-    arrays = [kind for kind in what if kind not in ("measurements", "model")]
-    extra = [
-        *([Planned("measurements.csv", "a row an object")] * ("measurements" in what)),
-        *([Planned("model/", "weights and facts")] * ("model" in what)),
-    ]
+    arrays = [kind for kind in what if kind not in ONE_FILE]
+    extra = [Planned(*ONE_FILE[kind]) for kind in ONE_FILE if kind in what]
     merged = [kind for kind in arrays if _is_one_file(kind, fmt)]
     count = len(extra) + len(merged) + (len(arrays) - len(merged)) * len(project.sources)
     listed = islice(_files(project, fmt, arrays), max(0, limit - len(extra)))

@@ -147,7 +147,7 @@ class ExportStage(QWidget):
 
     def _all_complete(self) -> bool:
         project = self._desk.session.need_project()
-        if set(self.chosen()) - {"masks", "annotations", "measurements"}:
+        if set(self.chosen()) - {"masks", "annotations", "measurements", "report"}:
             return False
         return all(project.is_complete(item) for item in project.items)
 

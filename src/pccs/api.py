@@ -21,7 +21,7 @@ loaded when something is trained or predicted, not before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -34,6 +34,7 @@ from pccs.labels import classes_from_table
 from pccs.project import Project
 
 if TYPE_CHECKING:
+    from pccs.export import Cleaning
     from pccs.predict import Prediction, Predictor
 
 STEPS = 400
@@ -208,9 +209,22 @@ class Workspace:
         *,
         format: str = "tiff",
         what: Sequence[str] = ("masks",),
+        maps: str = "float32",
+        table: str = "csv",
+        cleaning: Mapping[str, int] | None = None,
         device: str = "auto",
     ) -> list[Path]:
-        """Write masks, annotations, maps, measurements or the model, as ``pccs export`` does.
+        """Write masks, annotations, maps, measurements, the model or a report, as ``pccs export`` does.
+
+        Parameters
+        ----------
+        maps
+            Type of uncertainty and probabilities: ``"float32"``, ``"uint16"`` or ``"uint8"``.
+        table
+            Measurements as ``"csv"`` or ``"parquet"``.
+        cleaning
+            What is tidied where the model speaks, such as ``{"smallest": 20, "split": 2}``: fields of
+            :class:`pccs.export.Cleaning`.
 
         Returns
         -------
@@ -227,7 +241,28 @@ class Workspace:
 
         trained = self.project.current_run() is not None and set(what) != {"annotations"}
         predictor = Predictor.load(self.project, device=device) if trained else None
-        return list(export_project(self.project, Path(out), fmt=format, what=list(what), predictor=predictor))
+        return list(
+            export_project(
+                self.project,
+                Path(out),
+                fmt=format,
+                what=list(what),
+                maps=maps,
+                table=table,
+                cleaning=_cleaning(cleaning or {}),
+                predictor=predictor,
+            )
+        )
+
+
+def _cleaning(wanted: Mapping[str, int]) -> Cleaning:
+    from pccs.export.clean import Cleaning
+
+    known = [field.name for field in fields(Cleaning)]
+    strange = [name for name in wanted if name not in known]
+    if strange:
+        raise ConfigError(f"there is no tidying {strange[0]!r}", allowed=", ".join(known))
+    return Cleaning(**{name: type(getattr(Cleaning, name))(value) for name, value in wanted.items()})
 
 
 class Model:

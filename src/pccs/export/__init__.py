@@ -1,6 +1,7 @@
 """Results as files: masks, maps, measurements and the model, in the formats others read."""
 
 from pccs.export.base import ItemPrediction, ItemPredictor, Writer
+from pccs.export.clean import Cleaning
 from pccs.export.formats import FORMATS
 from pccs.export.results import WHAT, export_project
 from pccs.export.segment import segment_to_folder
@@ -8,6 +9,7 @@ from pccs.export.segment import segment_to_folder
 __all__ = [
     "FORMATS",
     "WHAT",
+    "Cleaning",
     "ItemPrediction",
     "ItemPredictor",
     "Writer",

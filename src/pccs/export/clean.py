@@ -34,20 +34,21 @@ class Cleaning:
         Radius in pixels: objects are opened and closed by a disk. 0 leaves them alone.
     fill_holes
         Holes of at most so many pixels, of any other class, become the class around them. 0 fills none.
+    split
+        Touching objects are separated by a line of the first class, one pixel wide, along the watershed of
+        their distance maps; a number of pixels: a waist counts when it is narrower by as much on each side.
+        0 splits none.
     smallest
         Objects of fewer pixels go to the first class. 0 keeps all.
     keep_largest
         Of each class only its largest object stays.
-    split
-        Touching objects are separated by a line of the first class, one pixel wide, along the watershed of
-        their distance maps; a number of pixels: a waist counts when it is narrower by as much. 0 splits none.
     """
 
     smooth: int = 0
     fill_holes: int = 0
+    split: int = 0
     smallest: int = 0
     keep_largest: bool = False
-    split: int = 0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -1,4 +1,4 @@
-"""Exporting what a project holds: the user's final masks, annotations, maps, the model, a table."""
+"""Exporting what a project holds: the user's final masks, annotations, maps, the model, a table, a report."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import numpy as np
 from pccs.atomic import write_json
 from pccs.errors import ExportError, PccsError
 from pccs.export.base import ItemPrediction, ItemPredictor, Progress
+from pccs.export.clean import Cleaning, clean
 from pccs.export.measurements import Measurements
+from pccs.export.record import record_of, write_record
+from pccs.export.report import Report
 from pccs.export.stream import Planes, ResultStream, make_folder, write_classes
 from pccs.labels import Raster
 from pccs.project import Item, Project
 
-WHAT = ("masks", "annotations", "uncertainty", "probabilities", "model", "measurements")
+WHAT = ("masks", "annotations", "uncertainty", "probabilities", "model", "measurements", "report")
 """What can be exported."""
+_RASTERS = ("masks", "annotations", "uncertainty", "probabilities")
 
 
 def export_project(
@@ -25,6 +29,9 @@ def export_project(
     *,
     fmt: str = "tiff",
     what: Sequence[str] = ("masks",),
+    maps: str = "float32",
+    cleaning: Cleaning | None = None,
+    table: str = "csv",
     predictor: ItemPredictor | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -40,7 +47,13 @@ def export_project(
         Of :data:`WHAT`. *masks* are the user's final result in export values: complete items as they
         were painted, of all others the prediction with the paint on top. *annotations* are class
         values as painted, 0 = not annotated; ``annotation_classes.json`` names them. *measurements*
-        is a CSV with a row for each object of the masks.
+        is a table with a row for each object of the masks, *report* a page that says what was done.
+    maps
+        A key of :data:`pccs.export.stream.MAPS`: type of probabilities and uncertainty.
+    cleaning
+        What is tidied in masks where the model speaks; nothing by default.
+    table
+        Of :data:`pccs.export.measurements.TABLES`.
     predictor
         The model. Not needed for annotations, nor for masks when every item is complete.
     progress, cancelled, on_error
@@ -49,7 +62,7 @@ def export_project(
     Returns
     -------
     list of Path
-        The files and folders in ``out`` that were written.
+        The files and folders in ``out`` that were written; ``export.json`` says how.
 
     Raises
     ------
@@ -57,27 +70,34 @@ def export_project(
         If a part or format is unknown, or a part needs a model and there is none.
     """
     _check(project, what, predictor)
+    cleaning = cleaning or Cleaning()
+    kinds = [w for w in what if w in _RASTERS]
+    channels = max((s.info.channels for s in project.sources.values()), default=1)
+    measured = Measurements(project.classes, channels, table) if "measurements" in what else None
+    record = record_of(project, predictor, fmt=fmt, what=what, maps=maps, cleaning=cleaning)
+    report = Report(project, record) if "report" in what else None
     folder = make_folder(Path(out))
     written: list[Path] = []
-    kinds = [w for w in what if w not in ("model", "measurements")]
-    table = Measurements(project.classes) if "measurements" in what else None
-    if kinds or table:
-        stream = ResultStream(project, folder, fmt, kinds)
-        source = _Source(project, predictor, kinds, table)
+    if kinds or measured or report:
+        stream = ResultStream(project, folder, fmt, kinds, maps)
+        source = _Source(project, predictor, kinds, cleaning, measured, report)
         stream.run(project.items, source.planes_of, progress=progress, cancelled=cancelled, on_error=on_error)
         written += [folder / kind for kind in kinds]
         written.append(write_classes(folder, project.classes))
     if "annotations" in kinds:
-        names = {"0": "not annotated", **{str(c.value): c.name for c in project.classes}}
-        write_json(folder / "annotation_classes.json", names)
-        written.append(folder / "annotation_classes.json")
-    if table:
-        table.write(folder / "measurements.csv")
-        written.append(folder / "measurements.csv")
+        written.append(_name_annotations(folder, project))
+    written += [part.write(folder) for part in (measured, report) if part is not None]
     if "model" in what and predictor is not None:
         predictor.save_model(make_folder(folder / "model"))
         written.append(folder / "model")
-    return written
+    return [*written, write_record(folder, record)]
+
+
+def _name_annotations(folder: Path, project: Project) -> Path:
+    names = {"0": "not annotated", **{str(c.value): c.name for c in project.classes}}
+    path = folder / "annotation_classes.json"
+    write_json(path, names)
+    return path
 
 
 def _check(project: Project, what: Sequence[str], predictor: ItemPredictor | None) -> None:
@@ -96,7 +116,7 @@ def _check(project: Project, what: Sequence[str], predictor: ItemPredictor | Non
     if needing:
         raise ExportError(f"{' and '.join(needing)} can only come from a trained model", remedy="Train first")
     missing = [i.name for i in project.items if not project.is_complete(i)]
-    if missing and {"masks", "measurements"} & set(what):
+    if missing and {"masks", "measurements", "report"} & set(what):
         raise ExportError(
             f"{len(missing)} of {len(project.items)} items are not complete (the first is {missing[0]!r}), "
             "and there is no trained model to fill them",
@@ -112,14 +132,17 @@ class _Source:
         project: Project,
         predictor: ItemPredictor | None,
         kinds: Sequence[str],
+        cleaning: Cleaning,
         table: Measurements | None,
+        report: Report | None,
     ) -> None:
-        self._project, self._predictor, self._table = project, predictor, table
+        self._project, self._predictor, self._cleaning = project, predictor, cleaning
+        self._table, self._report = table, report
         self._kinds = set(kinds)
-        self._final = "masks" in self._kinds or table is not None
+        self._final = "masks" in self._kinds or table is not None or report is not None
 
     def planes_of(self, item: Item) -> Planes:
-        """The results of one item by kind; measures it on the way."""
+        """The results of one item by kind; measures and pictures it on the way."""
         project = self._project
         annotation = project.annotation(item)
         complete = project.is_complete(item)
@@ -129,13 +152,28 @@ class _Source:
         if "annotations" in self._kinds:
             planes["annotations"] = annotation
         if self._final:
-            below = np.uint8(project.classes[0].value) if complete or seen is None else seen.labels
-            final: Raster = np.where(annotation > 0, annotation, below).astype(np.uint8, copy=False)
+            final = self._final_of(annotation, None if complete else seen)
             if "masks" in self._kinds:
                 planes["masks"] = final
-            if self._table:
-                self._table.add(item.name, project.sources[item.stem].info, project.image(item), final)
+            self._look_at(item, final, None if complete else seen)
         return planes
+
+    def _final_of(self, annotation: Raster, seen: ItemPrediction | None) -> Raster:
+        """What was painted, over what the model says, tidied."""
+        classes = self._project.classes
+        below = np.uint8(classes[0].value) if seen is None else clean(seen.labels, classes, self._cleaning)
+        final: Raster = np.where(annotation > 0, annotation, below).astype(np.uint8, copy=False)
+        return final
+
+    def _look_at(self, item: Item, final: Raster, seen: ItemPrediction | None) -> None:
+        if self._table is None and self._report is None:
+            return
+        image = self._project.image(item)
+        if self._table is not None:
+            info = self._project.sources[item.stem].info
+            self._table.add(item, info, image, final, None if seen is None else seen.uncertainty)
+        if self._report is not None:
+            self._report.add(item, image, final)
 
     def _predict(self, item: Item) -> ItemPrediction:
         if self._predictor is None:
