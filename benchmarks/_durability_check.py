@@ -63,7 +63,7 @@ def check(
     verdict = Verdict()
     verdict.unclear = [one["sentence"] for one in said if one["what"] == "unclear"]
     verdict.losses = [f"{one['item']}: {one['sentence']}" for one in said if one["what"] == "lost"]
-    verdict.refusals = sum(one["what"] == "refused" for one in said)
+    verdict.refusals = sum(one["what"] in ("refused", "said error") for one in said)
     try:
         project = Project.open(path)
     except Exception as error:
@@ -169,6 +169,18 @@ def _checkpoint(run: Path, verdict: Verdict) -> None:
         checkpoint.read(run)
     except PccsError as error:
         verdict.losses.append(str(error))
+
+
+def window_told(diary: Path) -> list[str]:
+    """What a window left unsaid whose disk failed for a while: that strokes are not saved, then that they are."""
+    heard = [one["sentence"] for one in read(diary) if one["what"].startswith("said ")]
+    failed = [k for k, sentence in enumerate(heard) if "are not saved yet" in sentence]
+    saved = [k for k, sentence in enumerate(heard) if sentence.endswith("are saved now.")]
+    if not failed:
+        return ["the window never said that strokes were not saved"]
+    return (
+        [] if saved and saved[-1] > failed[-1] else ["the window never said that they were saved in the end"]
+    )
 
 
 def worker_is_gone(project: Path, pid: int | None) -> bool:

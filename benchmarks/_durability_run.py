@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import _faults
-from benchmarks._durability_check import Verdict, check, read, worker_is_gone
+from benchmarks._durability_check import Verdict, check, read, window_told, worker_is_gone
 from benchmarks._durability_script import digest
 from benchmarks._faults import Control
 from benchmarks._harness import ROOT
@@ -31,7 +31,7 @@ from pccs.project import Project
 CLASSES = (make_class(1, "background"), make_class(2, "cell"))
 LIVES = 30.0
 """Seconds after which a window that nobody killed closes by itself."""
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds until a process that should have said or done something counts as hanging."""
 
 
@@ -175,6 +175,8 @@ class Stage:
         if life.status not in (0, -signal.SIGKILL):
             said = Path(f"{diary}.txt").read_text(errors="replace")[-1500:]
             verdict.losses.append(f"the process ended with {life.status}: {said}")
+        if one.heals and one.fault.get("action") == "fail":
+            verdict.unsaid += window_told(diary)
         if life.hung:
             verdict.losses.append(life.hung)
         if not life.worker_gone:
