@@ -29,7 +29,7 @@ CONTENTS: dict[str, str] = {
     "annotations": "My annotations",
     "uncertainty": "Uncertainty",
     "probabilities": "Probabilities",
-    "measurements": "Objects (CSV)",
+    "measurements": "Table of objects",
     "report": "Report (HTML)",
     "model": "The model",
 }
@@ -54,13 +54,17 @@ class ExportJob:
         A key of :data:`FORMATS`.
     what
         Keys of :data:`CONTENTS`.
+    more
+        More options of ``pccs export``.
     """
 
-    def __init__(self, project: Path, out: Path, fmt: str, what: Sequence[str]) -> None:
+    def __init__(
+        self, project: Path, out: Path, fmt: str, what: Sequence[str], more: Sequence[str] = ()
+    ) -> None:
         self.out = out
         self.command = [
             *(sys.executable, "-m", "pccs", "export", str(project)),
-            *("-o", str(out), "--format", fmt, "--what", ",".join(what)),
+            *("-o", str(out), "--format", fmt, "--what", ",".join(what), *more),
         ]
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed in poll)
         self._process = subprocess.Popen(

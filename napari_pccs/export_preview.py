@@ -30,13 +30,17 @@ class Planned(NamedTuple):
     shape: str
 
 
-def planned(project: Project, fmt: str, what: Sequence[str], limit: int) -> tuple[list[Planned], int]:
+def planned(
+    project: Project, fmt: str, what: Sequence[str], limit: int, table: str = "csv"
+) -> tuple[list[Planned], int]:
     """The first ``limit`` files that an export writes, and how many there are in all.
 
-    ``fmt`` and ``what`` are keys of ``FORMATS`` and ``CONTENTS`` in :mod:`napari_pccs.export_job`.
+    ``fmt`` and ``what`` are keys of ``FORMATS`` and ``CONTENTS`` in :mod:`napari_pccs.export_job`, ``table``
+    is the ending of the table of objects. Small files that describe the others are not counted.
     """
     arrays = [kind for kind in what if kind not in ONE_FILE]
-    extra = [Planned(*ONE_FILE[kind]) for kind in ONE_FILE if kind in what]
+    named = {**ONE_FILE, "measurements": (f"measurements.{table}", "a row an object")}
+    extra = [Planned(*one) for kind, one in named.items() if kind in what]
     merged = [kind for kind in arrays if _is_one_file(kind, fmt)]
     count = len(extra) + len(merged) + (len(arrays) - len(merged)) * len(project.sources)
     listed = islice(_files(project, fmt, arrays), max(0, limit - len(extra)))

@@ -21,7 +21,8 @@ from napari_pccs import dialogs
 from napari_pccs.desk import Desk
 from napari_pccs.export_job import CONTENTS, FORMATS, ExportJob
 from napari_pccs.export_preview import planned
-from napari_pccs.ui import button, count, reported, row, stage_layout, text
+from napari_pccs.panels.export_choices import ExportChoices
+from napari_pccs.ui import Fold, button, count, reported, row, stage_layout, text
 
 PREVIEW = 60
 """Files that the preview names; of the others it says how many."""
@@ -59,6 +60,8 @@ class ExportStage(QWidget):
         self.format.currentIndexChanged.connect(lambda _: self.refresh())
         self.what = {name: QCheckBox(title) for name, title in CONTENTS.items()}
         self.what["masks"].setChecked(True)
+        self.choices = ExportChoices(self.refresh)
+        self.more = Fold("Tidying and types", self.choices)
         self.out = QLineEdit()
         self.out.setPlaceholderText("Folder for the results")
         self.out.textChanged.connect(lambda _: self.refresh())
@@ -81,6 +84,8 @@ class ExportStage(QWidget):
             self.hint,
             self.format,
             self._boxes(),
+            self.more,
+            self.choices,
             row(self.out, self.browse, stretch=0),
             self.count,
             self.preview,
@@ -157,7 +162,8 @@ class ExportStage(QWidget):
             widget.setVisible(bool(fmt))
         if not fmt:
             return
-        files, total = planned(self._desk.session.need_project(), fmt, self.chosen(), PREVIEW)
+        table = self.choices.table.currentData()
+        files, total = planned(self._desk.session.need_project(), fmt, self.chosen(), PREVIEW, table)
         more = f"; the first {len(files)}:" if total > len(files) else ":"
         self.count.setText(f"{count(total, 'file')} will be written{more}")
         self.preview.setRowCount(len(files))
@@ -177,7 +183,8 @@ class ExportStage(QWidget):
             session = self._desk.session
             session.annotations.need_saved()
             out = Path(self.out.text().strip()).expanduser()
-            self.job = ExportJob(session.need_project().path, out, self.format.currentData(), self.chosen())
+            project, fmt, more = session.need_project(), self.format.currentData(), self.choices.arguments()
+            self.job = ExportJob(project.path, out, fmt, self.chosen(), more)
             self.status.setText("Exporting…")
             self._timer.start()
             self.refresh()

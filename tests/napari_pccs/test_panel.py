@@ -301,6 +301,21 @@ def test_export_says_what_it_would_write(full: PccsPanel) -> None:
     assert export.start.isEnabled()
 
 
+def test_export_has_its_finer_choices_folded(full: PccsPanel) -> None:
+    export = full.export
+    full.show_stage("export")
+    assert not export.choices.isVisibleTo(full)
+    export.more.click()
+    assert export.choices.isVisibleTo(full)
+    export.what["masks"].setChecked(False)
+    for item in full.session.need_project().items:
+        full.session.need_project().set_complete(item, True)
+    export.what["measurements"].setChecked(True)
+    assert export.preview.item(0, 0).text() == "measurements.csv"
+    export.choices.table.setCurrentIndex(1)
+    assert export.preview.item(0, 0).text() == "measurements.parquet"
+
+
 def test_themes_and_help(full: PccsPanel, qtbot: Any) -> None:
     dark = full.styleSheet()
     full.viewer.theme = "light"
