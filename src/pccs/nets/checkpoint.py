@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pccs import atomic
-from pccs.errors import ModelError
+from pccs.errors import ModelError, is_out_of_memory
 
 FORMAT = 1
 POINTER = "checkpoint.json"
@@ -81,12 +81,6 @@ def understood(path: Path) -> Iterator[None]:
             path=path,
             remedy="Train with --fresh",
         ) from error
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether torch means by its RuntimeError that memory ran out."""
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text
 
 
 def read_json(path: Path) -> dict[str, Any]:
