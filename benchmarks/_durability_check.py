@@ -172,7 +172,7 @@ def _checkpoint(run: Path, verdict: Verdict) -> None:
 
 
 def window_told(diary: Path) -> list[str]:
-    """What a window left unsaid whose disk failed for a while: that strokes are not saved, then that they are."""
+    """What a window whose disk failed for a while left unsaid: strokes are not saved, and then they are."""
     heard = [one["sentence"] for one in read(diary) if one["what"].startswith("said ")]
     failed = [k for k, sentence in enumerate(heard) if "are not saved yet" in sentence]
     saved = [k for k, sentence in enumerate(heard) if sentence.endswith("are saved now.")]
