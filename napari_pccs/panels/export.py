@@ -21,7 +21,7 @@ from napari_pccs import dialogs
 from napari_pccs.desk import Desk
 from napari_pccs.export_job import CONTENTS, FORMATS, ExportJob
 from napari_pccs.export_preview import planned
-from napari_pccs.panels.export_choices import ExportChoices
+from napari_pccs.panels.export_choices import ExportChoices, narrow
 from napari_pccs.ui import Fold, button, count, reported, row, stage_layout, text
 
 PREVIEW = 60
@@ -57,6 +57,7 @@ class ExportStage(QWidget):
         self.format = QComboBox()
         for name, (title, suffix) in FORMATS.items():
             self.format.addItem(f"{title}  ({suffix})", name)
+        narrow(self.format)
         self.format.currentIndexChanged.connect(lambda _: self.refresh())
         self.what = {name: QCheckBox(title) for name, title in CONTENTS.items()}
         self.what["masks"].setChecked(True)

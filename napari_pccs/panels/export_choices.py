@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 
-MAPS = {"float32": "0 to 1, exact (float32)", "uint16": "0 to 65535 (uint16)", "uint8": "0 to 255 (uint8)"}
+MAPS = {"float32": "float32, 0 to 1", "uint16": "uint16, 0 to 65535", "uint8": "uint8, 0 to 255"}
 TABLES = {"csv": "CSV", "parquet": "Parquet"}
 LARGEST = 1_000_000
+NARROW = 70
+"""Pixels that a number needs to be read and changed."""
 
 
 class Tidying(NamedTuple):
@@ -56,6 +58,7 @@ class ExportChoices(QWidget):
         self.table = _list(TABLES, "Form of the table of objects", changed)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for name, number in self.numbers.items():
             form.addRow(TIDYING[name].words, number)
         form.addRow(self.keep_largest)
@@ -73,9 +76,16 @@ class ExportChoices(QWidget):
         return given
 
 
+def narrow(box: QComboBox) -> None:
+    """Let the list be narrower than its longest line: the panel is as wide as a person makes it."""
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(6)
+
+
 def _number(one: Tidying, changed: Callable[[], object]) -> QSpinBox:
     number = QSpinBox()
     number.setRange(0, one.largest)
+    number.setMinimumWidth(NARROW)
     number.setSuffix(one.unit)
     number.setSpecialValueText("off")
     number.setToolTip(f"{one.tip} What you painted stays as it is.")
@@ -89,5 +99,6 @@ def _list(titles: dict[str, str], name: str, changed: Callable[[], object]) -> Q
     box.setAccessibleName(name)
     for key, title in titles.items():
         box.addItem(title, key)
+    narrow(box)
     box.currentIndexChanged.connect(lambda _: changed())
     return box
