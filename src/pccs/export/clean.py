@@ -77,13 +77,13 @@ def clean(values: Raster, classes: Sequence[LabelClass], cleaning: Cleaning) -> 
     first = np.uint8(classes[0].value)
     for one in classes[1:]:
         mask = result == one.value
-        tidy = _tidied(mask, cleaning)
+        tidy = _tidied(mask, (result != first) & ~mask, cleaning)
         result[mask & ~tidy] = first
         result[tidy & ~mask] = one.value
     return result
 
 
-def _tidied(mask: NDArray[np.bool_], cleaning: Cleaning) -> NDArray[np.bool_]:
+def _tidied(mask: NDArray[np.bool_], others: NDArray[np.bool_], cleaning: Cleaning) -> NDArray[np.bool_]:
     if not mask.any():
         return mask
     if cleaning.smooth:
@@ -91,7 +91,7 @@ def _tidied(mask: NDArray[np.bool_], cleaning: Cleaning) -> NDArray[np.bool_]:
     if cleaning.fill_holes:
         mask = filled(mask, cleaning.fill_holes)
     if cleaning.split:
-        mask = split(mask, cleaning.split)
+        mask = split(mask, cleaning.split, others)
     if cleaning.smallest or cleaning.keep_largest:
         mask = sifted(mask, cleaning.smallest, largest=cleaning.keep_largest)
     return mask
@@ -128,21 +128,34 @@ def sifted(mask: NDArray[np.bool_], smallest: int, *, largest: bool) -> NDArray[
     return keep[objects]
 
 
-def split(mask: NDArray[np.bool_], depth: int) -> NDArray[np.bool_]:
+def split(mask: NDArray[np.bool_], depth: int, others: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
     """Touching objects separated by lines one pixel wide.
 
     The distance to the outside has a summit in each object; two summits are told apart when the way
-    between them goes down by at least ``depth`` pixels.
+    between them goes down by at least ``depth`` pixels. What lies within an object and belongs to ``others``,
+    other classes, is no outside: the body of a cell is not a ring of many pieces around its nucleus.
     """
-    distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    solid = mask if others is None else mask | enclosed(mask, others)
+    distance = ndimage.distance_transform_edt(np.pad(solid, 1))[1:-1, 1:-1]
     summits, count = ndimage.label(_morphology.h_maxima(distance, depth) > 0, _NEIGHBOURS)
     if count < 2:
         return mask
     basins = _segmentation.watershed(
-        -distance, summits, connectivity=_NEIGHBOURS, mask=mask, watershed_line=True
+        -distance, summits, connectivity=_NEIGHBOURS, mask=solid, watershed_line=True
     )
-    objects = connected(mask)
+    objects = connected(solid)
     flat = np.ones(objects.max() + 1, bool)  # objects too low for a summit have no basin, and stay
     flat[objects[summits > 0]] = False
     apart: NDArray[np.bool_] = mask & ((basins > 0) | flat[objects])
     return apart
+
+
+def enclosed(mask: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Holes of a mask that are ``others`` through and through, and do not reach the border of the image."""
+    gaps, _ = ndimage.label(~mask)
+    full = np.ones(gaps.max() + 1, bool)
+    full[gaps[~mask & ~others]] = False
+    full[np.concatenate([gaps[0], gaps[-1], gaps[:, 0], gaps[:, -1]])] = False
+    full[0] = False
+    inside: NDArray[np.bool_] = full[gaps]
+    return inside

@@ -84,6 +84,19 @@ def test_touching_disks_are_split_and_single_ones_are_not() -> None:
     assert split(speck, 2)[66, 66]
 
 
+def test_a_cell_around_its_nucleus_is_one_and_two_such_cells_are_two() -> None:
+    body, nuclei = disks((30, 20), (30, 41)), np.zeros((70, 70), bool)
+    nuclei[21:40, 17:24] = nuclei[21:40, 38:45] = True  # leaves a lobe on either side
+    values = np.full(body.shape, 3, np.uint8)
+    values[body], values[nuclei] = 1, 2
+    tidy = clean(values, CLASSES, Cleaning(split=1))
+    assert connected(tidy == 1).max() == 2
+    assert np.array_equal(tidy == 2, nuclei)
+    one = np.where(np.arange(70) < 31, values, 3).astype(np.uint8)
+    assert np.array_equal(clean(one, CLASSES, Cleaning(split=2)), one)
+    assert connected(split(body & ~nuclei, 1)).max() > 2  # a hole of background is an outside
+
+
 def test_sifting_nothing_gives_nothing() -> None:
     assert not sifted(np.zeros((4, 4), bool), 3, largest=True).any()
 
