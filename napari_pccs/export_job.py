@@ -32,6 +32,7 @@ CONTENTS: dict[str, str] = {
     "measurements": "Table of objects",
     "report": "Report (HTML)",
     "model": "The model",
+    "onnx": "The model as ONNX",
 }
 
 

@@ -15,7 +15,8 @@ FLOATS = ("uncertainty", "probabilities")
 ONE_FILE = {
     "measurements": ("measurements.csv", "a row an object"),
     "report": ("report.html", "what was done, and how well"),
-    "model": ("model/", "weights and facts"),
+    "model": ("model/", "weights, facts and a card"),
+    "onnx": ("model.onnx", "the network"),
 }
 OBJECTS = ("coco", "coco-polygons", "geojson", "imagej-roi")
 """Formats of objects; maps, which have none, come as TIFF beside them."""

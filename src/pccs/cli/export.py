@@ -13,7 +13,7 @@ from pccs.cli.progress import Progress
 from pccs.errors import PccsError
 
 NAME, SUMMARY = "export", "export masks, annotations, maps, measurements, the model or a report"
-PARTS = "masks, annotations, uncertainty, probabilities, model, measurements, report"
+PARTS = "masks, annotations, uncertainty, probabilities, model, onnx, measurements, report"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -45,6 +45,10 @@ class ItemPredictor(Protocol):
         """Write the model as files that predict without a project."""
         ...
 
+    def save_onnx(self, path: Path) -> Any:
+        """Write the network as ONNX."""
+        ...
+
 
 class Writer(Protocol):
     """One file format. A new writer is made for every export and every kind of result."""

@@ -26,7 +26,7 @@ def methods(record: dict[str, Any], quality: Quality | None) -> str:
         f"{items['annotated']:,} of them were annotated by hand, {items['complete']:,} completely.",
     ]
     if quality is not None:
-        sentences.append(_training(record, quality))
+        sentences.append(training_words(record, quality))
         sentences += quality_words(quality)
     if items["complete"] < items["all"] and record["model"]:
         sentences.append(
@@ -42,7 +42,8 @@ def methods(record: dict[str, Any], quality: Quality | None) -> str:
     return " ".join(sentences)
 
 
-def _training(record: dict[str, Any], quality: Quality) -> str:
+def training_words(record: dict[str, Any], quality: Quality) -> str:
+    """How the model in use came about."""
     model = record["model"] or {}
     used = model.get("step")
     chosen = f"; the model of step {used:,} was used" if used and used != quality.steps else ""

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pccs.atomic import write_json
 from pccs.errors import ExportError, PccsError
 from pccs.export.base import ItemPrediction, ItemPredictor, Progress
+from pccs.export.card import write_card
 from pccs.export.clean import Cleaning, clean
 from pccs.export.measurements import Measurements
 from pccs.export.record import record_of, write_record
 from pccs.export.report import Report
+from pccs.export.report_facts import quality_of
 from pccs.export.stream import Planes, ResultStream, make_folder, write_classes
 from pccs.labels import Raster
 from pccs.project import Item, Project
 
-WHAT = ("masks", "annotations", "uncertainty", "probabilities", "model", "measurements", "report")
+WHAT = ("masks", "annotations", "uncertainty", "probabilities", "model", "onnx", "measurements", "report")
 """What can be exported."""
 _RASTERS = ("masks", "annotations", "uncertainty", "probabilities")
 
@@ -47,7 +50,8 @@ def export_project(
         Of :data:`WHAT`. *masks* are the user's final result in export values: complete items as they
         were painted, of all others the prediction with the paint on top. *annotations* are class
         values as painted, 0 = not annotated; ``annotation_classes.json`` names them. *measurements*
-        is a table with a row for each object of the masks, *report* a page that says what was done.
+        is a table with a row for each object of the masks, *report* a page that says what was done,
+        *onnx* the network for programs without torch.
     maps
         A key of :data:`pccs.export.stream.MAPS`: type of probabilities and uncertainty.
     cleaning
@@ -87,10 +91,24 @@ def export_project(
     if "annotations" in kinds:
         written.append(_name_annotations(folder, project))
     written += [part.write(folder) for part in (measured, report) if part is not None]
-    if "model" in what and predictor is not None:
-        predictor.save_model(make_folder(folder / "model"))
-        written.append(folder / "model")
+    if predictor is not None:
+        written += _write_model(project, predictor, folder, what, record)
     return [*written, write_record(folder, record)]
+
+
+def _write_model(
+    project: Project, predictor: ItemPredictor, folder: Path, what: Sequence[str], record: dict[str, Any]
+) -> list[Path]:
+    written = []
+    if "model" in what:
+        place = make_folder(folder / "model")
+        predictor.save_model(place)
+        write_card(place, record, quality_of(project, record["model"]["step"]))
+        written.append(place)
+    if "onnx" in what:
+        predictor.save_onnx(folder / "model.onnx")
+        written.append(folder / "model.onnx")
+    return written
 
 
 def _name_annotations(folder: Path, project: Project) -> Path:
@@ -112,7 +130,7 @@ def _check(project: Project, what: Sequence[str], predictor: ItemPredictor | Non
         raise ExportError(said, allowed=", ".join(WHAT))
     if predictor is not None:
         return
-    needing = [w for w in what if w in ("uncertainty", "probabilities", "model")]
+    needing = [w for w in what if w in ("uncertainty", "probabilities", "model", "onnx")]
     if needing:
         raise ExportError(f"{' and '.join(needing)} can only come from a trained model", remedy="Train first")
     missing = [i.name for i in project.items if not project.is_complete(i)]

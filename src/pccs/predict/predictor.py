@@ -126,6 +126,12 @@ class Predictor:
         facts = {"format": MODEL_FORMAT, "run": self.run, "step": self.step, **self.facts.to_json()}
         atomic.write_json(folder / "model.json", facts)
 
+    def save_onnx(self, path: Path) -> float:
+        """Write the network as ONNX (:func:`pccs.predict.onnx.save_onnx`)."""
+        from pccs.predict.onnx import save_onnx
+
+        return save_onnx(self.facts, self.net, path, {"run": self.run, "step": self.step})
+
     @classmethod
     def from_model(cls, folder: Path, *, device: str = "auto") -> Predictor:
         """A model written by :meth:`save_model`; it needs no project.

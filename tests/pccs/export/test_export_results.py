@@ -60,6 +60,10 @@ class ThresholdPredictor:
         """The model's only parameters."""
         (folder / "model.json").write_text(json.dumps({"threshold": 0.5}))
 
+    def save_onnx(self, path: Path) -> None:
+        """A graph would be much ado about a threshold; the real one is in ``test_model_out.py``."""
+        path.write_bytes(b"0.5")
+
 
 def blobs(*shape: int) -> NDArray[np.uint8]:
     coarse = np.random.default_rng(sum(shape)).integers(0, 255, tuple(-(-n // 4) for n in shape))
@@ -362,7 +366,7 @@ def test_without_a_model_only_what_people_made_is_exported(tmp_path: Path, proje
             ExportError, match=r"13 of 13 items are not complete \(the first is 'cells \(1\)'\)"
         ):
             export_project(project, tmp_path / "out", what=[what])
-    for what in ("model", "uncertainty", "probabilities"):
+    for what in ("model", "onnx", "uncertainty", "probabilities"):
         with pytest.raises(ExportError, match=f"{what} can only come from a trained model"):
             export_project(project, tmp_path / "out", what=["annotations", what])
     assert not (tmp_path / "out").exists()
