@@ -12,7 +12,7 @@ from pccs.cli.options import add_device, add_out, add_project, reading
 from pccs.cli.progress import Progress
 from pccs.errors import PccsError
 
-NAME, SUMMARY = "export", "export masks, annotations, maps, measurements, the model or a report"
+NAME, SUMMARY = "export", "export masks, maps, measurements, the model, a report"
 PARTS = "masks, annotations, uncertainty, probabilities, model, onnx, measurements, report"
 
 

@@ -107,7 +107,7 @@ def test_a_stack_called_dots_is_exported_into_its_folder(tmp_path: Path) -> None
         export_project(project, tmp_path / "out" / "here", fmt="png", what=("annotations",))
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["here"]
     assert {p.name for p in (tmp_path / "out" / "here").iterdir()} == {
-        "annotations", "annotation_classes.json", "classes.json",
+        "annotations", "annotation_classes.json", "classes.json", "export.json",
     }  # fmt: skip
     assert len(list((tmp_path / "out" / "here" / "annotations").glob("*/*.png"))) == 2
 

@@ -23,6 +23,7 @@ from pccs.data.sampler import Sampler
 from pccs.data.store import ItemStore, choose_channels
 from pccs.demo.arms import load_truth
 from pccs.errors import ConfigError, ExportError, ImageError, MaskError, ModelError, PccsError, TrainingError
+from pccs.export import Cleaning
 from pccs.export.ome_zarr import _import_zarr
 from pccs.export.results import _Source
 from pccs.images.opened import explained
@@ -113,7 +114,7 @@ def test_truth_and_probabilities_that_do_not_fit(discs, tmp_path):
 
 def test_results_without_a_model_and_a_package_that_is_missing(discs, monkeypatch):
     with pytest.raises(ExportError, match="'d3' needs a trained model"):
-        _Source(discs, None, ["probabilities"], None).planes_of(discs.item("d3"))
+        _Source(discs, None, ["probabilities"], Cleaning(), None, None).planes_of(discs.item("d3"))
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(ExportError, match="OME-Zarr needs the package 'zarr'"):
         _import_zarr()
