@@ -92,8 +92,10 @@ class _Pass(nn.Module):
 
 
 def _both_ways(one: _Pass, images: Tensor) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    # Recording runs on a stream of its own; torch would warn, at every step, that gradients cross over.
-    torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
+    # Recording runs on a stream of its own; newer torch would warn, at every step, that gradients cross over.
+    quiet = getattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch", None)
+    if quiet is not None:
+        quiet(False)
     recorded = torch.cuda.make_graphed_callables(one, (images.detach().clone(),))
     return cast("Callable[[Tensor], tuple[Tensor, ...]]", recorded)
 

@@ -22,7 +22,7 @@ CLEARLY = 0.05
 """Dice by which a model must be worse, whatever the standard error."""
 _ERRORS = 2.0
 """Standard errors by which it must be. The best of many measurements is partly luck: with one standard error
-the earlier model was taken in 3 runs of a hundred, and was worse on unseen images in all three."""
+the earlier model was taken in 3 of 231 runs, and was worse on unseen images in all three."""
 _MATERIAL = 0.1
 """Share of the measured pixels that may change before two measurements stop being comparable."""
 
