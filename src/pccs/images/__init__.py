@@ -1,10 +1,12 @@
 """Any image file as planes: ``probe`` it, read its planes, put planes of results back together."""
 
-from pccs.images.find import files_by_stem, find_images, stem_of
+from pccs.images.address import join_address, split_address
+from pccs.images.find import files_by_stem, find_images, name_of, stem_of
+from pccs.images.formats import SUFFIXES, format_of
 from pccs.images.info import SourceInfo
 from pccs.images.masks import read_mask
-from pccs.images.opened import CACHE, SUFFIXES
-from pccs.images.planes import assemble, disassemble, probe, read_plane, read_planes
+from pccs.images.opened import CACHE
+from pccs.images.planes import assemble, chosen, disassemble, probe, read_plane, read_planes
 from pccs.images.write import write_array, write_tiff
 
 __all__ = [
@@ -12,13 +14,18 @@ __all__ = [
     "SUFFIXES",
     "SourceInfo",
     "assemble",
+    "chosen",
     "disassemble",
     "files_by_stem",
     "find_images",
+    "format_of",
+    "join_address",
+    "name_of",
     "probe",
     "read_mask",
     "read_plane",
     "read_planes",
+    "split_address",
     "stem_of",
     "write_array",
     "write_tiff",

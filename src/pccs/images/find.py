@@ -7,7 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pccs.errors import ImageError
-from pccs.images.opened import SUFFIXES
+from pccs.images.address import join_address, split_address
+from pccs.images.formats import FILE_SUFFIXES, FOLDER_SUFFIXES, SUFFIXES, is_zarr_image
+from pccs.images.info import SourceInfo
+from pccs.images.ome_zarr import parts_of
 
 _DOUBLE = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")
 
@@ -18,14 +21,23 @@ def stem_of(path: str | Path) -> str:
     for suffix in _DOUBLE:
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
+    if Path(path).suffix.lower() not in SUFFIXES and Path(path).is_dir():
+        return name  # the name of a folder, where a dot is a dot
     return Path(name).stem
 
 
-def find_images(paths: str | Path | Iterable[str | Path]) -> list[Path]:
-    """The image files among ``paths``: folders are listed (not their subfolders), files are kept.
+def name_of(info: SourceInfo) -> str:
+    """What a source would be called: the stem of its file, with the last word of its part, if it has one."""
+    stem = stem_of(info.path)
+    return f"{stem} {info.part}".replace("/", " ") if info.part else stem
 
-    Files of a folder are sorted as a person counts (``2`` before ``10``); hidden files and files of
-    other formats are left out.
+
+def find_images(paths: str | Path | Iterable[str | Path]) -> list[Path]:
+    """The images among ``paths``: folders are listed (not their subfolders), files are kept.
+
+    Images of a folder are sorted as a person counts (``2`` before ``10``); hidden files and files of
+    other formats are left out. A folder that is an image (``.zarr``) is kept; one that holds several gives
+    the address of each (:mod:`pccs.images.address`).
 
     Raises
     ------
@@ -35,11 +47,14 @@ def find_images(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     found: list[Path] = []
     for one in map(Path, given):
-        if one.is_dir():
-            found += _listed(one)
+        place, part = split_address(one)
+        if part and place.exists():
+            found.append(one)
+        elif one.is_dir():
+            found += _parts(one) if is_zarr_image(one) else _listed(one)
         elif not one.exists():
             raise ImageError("there is no such file or folder", path=one, remedy="Check the name for a slip")
-        elif not _known(one):
+        elif not one.name.lower().endswith(FILE_SUFFIXES):
             raise ImageError("its ending is none of an image", path=one, allowed=", ".join(SUFFIXES))
         else:
             found.append(one)
@@ -47,31 +62,41 @@ def find_images(paths: str | Path | Iterable[str | Path]) -> list[Path]:
 
 
 def files_by_stem(folder: Path) -> dict[str, list[Path]]:
-    """Image files of a folder by stem; empty when it holds none."""
+    """Images of a folder by stem; empty when it holds none."""
     table: dict[str, list[Path]] = {}
-    for path in _images_in(folder):
+    for path in images_in(folder):
         table.setdefault(stem_of(path), []).append(path)
     return table
 
 
 def _listed(folder: Path) -> list[Path]:
-    files = _images_in(folder)
+    files = images_in(folder)
     if not files:
-        inner = [p.name for p in sorted(folder.iterdir()) if p.is_dir() and _images_in(p)]
+        inner = [p.name for p in sorted(folder.iterdir()) if p.is_dir() and images_in(p)]
         hint = (
             f"Its folder {inner[0]!r} does; give that" if inner else f"Known endings: {', '.join(SUFFIXES)}"
         )
         raise ImageError("the folder holds no image", path=folder, remedy=hint)
-    return files
+    return [part for file in files for part in (_parts(file) if is_zarr_image(file) else [file])]
 
 
-def _images_in(folder: Path) -> list[Path]:
-    files = [p for p in folder.iterdir() if not p.name.startswith(".") and _known(p) and p.is_file()]
-    return sorted(files, key=_as_counted)
+def _parts(folder: Path) -> list[Path]:
+    """The images of a folder of images that is called ``.zarr``, or the folder itself."""
+    parts = parts_of(folder)
+    return [join_address(folder, part) for part in parts] if len(parts) > 1 else [folder]
 
 
-def _known(path: Path) -> bool:
-    return path.name.lower().endswith(SUFFIXES)
+def images_in(folder: Path) -> list[Path]:
+    """Files and folders in ``folder`` that have the name of an image, as a person counts."""
+    found = [p for p in folder.iterdir() if not p.name.startswith(".") and _is_image(p)]
+    return sorted(found, key=_as_counted)
+
+
+def _is_image(path: Path) -> bool:
+    name = path.name.lower()
+    return (name.endswith(FILE_SUFFIXES) and path.is_file()) or (
+        name.endswith(FOLDER_SUFFIXES) and path.is_dir()
+    )
 
 
 def _as_counted(path: Path) -> tuple[list[tuple[int, str]], str]:

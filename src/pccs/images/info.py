@@ -39,6 +39,12 @@ class SourceInfo:
         Distance of neighbours along each stored axis, in ``unit``; ``None`` where it is not known.
     unit
         ``"µm"``, ``"mm"`` …; ``""`` when not known.
+    part
+        Which image, where one file or folder holds several; ``""`` otherwise.
+    picked
+        The channels that are used, in that order; all of them when empty.
+    window
+        Lowest and highest value that matter, in stored units; values beyond are cut off. ``None``: measured.
     """
 
     path: Path
@@ -47,6 +53,9 @@ class SourceInfo:
     dtype: np.dtype[Any]
     spacing: tuple[float | None, ...]
     unit: str = ""
+    part: str = ""
+    picked: tuple[int, ...] = ()
+    window: tuple[float, float] | None = None
 
     def size(self, axis: str) -> int:
         """Length of an axis; 1 when the image has none of that letter."""
@@ -87,9 +96,14 @@ class SourceInfo:
         return self.size("S") in _ALPHA
 
     @property
-    def channels(self) -> int:
-        """Channels of a plane, without alpha."""
+    def stored_channels(self) -> int:
+        """Channels there are, without alpha."""
         return self.size("C") * (self.size("S") - self.has_alpha)
+
+    @property
+    def channels(self) -> int:
+        """Channels of a plane: those picked, or all."""
+        return len(self.picked) or self.stored_channels
 
     @property
     def spatial_axes(self) -> str:
@@ -108,7 +122,16 @@ class SourceInfo:
         height, width = self.plane_shape
         many = "" if self.channels == 1 else "s"
         texts = [kind, f"{height} × {width}", f"{self.channels} channel{many}", str(self.dtype)]
-        return ", ".join([*texts, *self._spacing_text()])
+        return ", ".join([*texts, *self._spacing_text(), *self._choices_text()])
+
+    def _choices_text(self) -> list[str]:
+        """What a person chose: channels and window."""
+        texts = []
+        if self.picked:
+            texts.append(f"of channels {', '.join(map(str, self.picked))}")
+        if self.window is not None:
+            texts.append(f"values {self.window[0]:g} to {self.window[1]:g}")
+        return texts
 
     def _spacing_text(self) -> list[str]:
         plane, unit = (self.step("Y"), self.step("X")), self.unit or "units"

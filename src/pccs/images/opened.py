@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -13,27 +13,16 @@ from typing import TypeAlias
 import psutil
 
 from pccs.errors import ImageError, PccsError, disk_remedy, disk_words
-from pccs.images.arrays import ArrayReader
-from pccs.images.nifti import NiftiReader
-from pccs.images.raster import RasterReader
+from pccs.images.formats import SUFFIXES, format_of
 from pccs.images.reader import Reader
-from pccs.images.tiff import TiffReader
-
-_FORMATS: tuple[tuple[tuple[str, ...], str, Callable[[Path], Reader]], ...] = (
-    ((".png", ".jpg", ".jpeg", ".bmp"), "a picture", RasterReader),
-    ((".tif", ".tiff"), "TIFF", TiffReader),
-    ((".nii", ".nii.gz"), "NIfTI", NiftiReader),
-    ((".npy", ".npz"), "NumPy", ArrayReader),
-)
-SUFFIXES = tuple(suffix for suffixes, _, _ in _FORMATS for suffix in suffixes)
-"""File name endings that can be read, in lower case."""
 
 _MAX_OPEN = 16
 _Signature: TypeAlias = tuple[int, int]
+_Address: TypeAlias = tuple[Path, str]
 
 
-def open_reader(path: Path) -> Reader:
-    """Open one file.
+def open_reader(path: Path, part: str = "") -> Reader:
+    """Open one file or folder, or the image called ``part`` in it.
 
     Raises
     ------
@@ -41,18 +30,22 @@ def open_reader(path: Path) -> Reader:
         If it is not there, of an unknown format, or damaged.
     """
     try:
-        there = path.is_file()
+        there = path.is_file() or path.is_dir()
     except OSError as error:
         raise ImageError(
             f"it cannot be reached ({disk_words(error)})", path=path, remedy=disk_remedy(error)
         ) from error
     if not there:
         raise ImageError("there is no such file", path=path)
-    for suffixes, name, opener in _FORMATS:
-        if path.name.lower().endswith(suffixes):
-            with explained(path, f"it cannot be read as {name}"):
-                return opener(path)
-    raise ImageError(f"files ending in {path.suffix!r} are not known", path=path, allowed=", ".join(SUFFIXES))
+    found = format_of(path)
+    if found is None and path.is_dir():
+        raise ImageError("the folder is no image", path=path, remedy="Give the images in it, or its parent")
+    if found is None:
+        raise ImageError(
+            f"files ending in {path.suffix!r} are not known", path=path, allowed=", ".join(SUFFIXES)
+        )
+    with explained(path, f"it cannot be read as {found.name}"):
+        return found.open(path, part)
 
 
 @contextmanager
@@ -93,21 +86,22 @@ class ReaderCache:
     """The most recently used open files, bounded in number and in pixels held."""
 
     def __init__(self, max_open: int = _MAX_OPEN, max_held: int | None = None) -> None:
-        self._kept: OrderedDict[Path, _Kept] = OrderedDict()
+        self._kept: OrderedDict[_Address, _Kept] = OrderedDict()
         self._lock = threading.Lock()
         self._max_open = max_open
         self._max_held = max_held or min(2**30, psutil.virtual_memory().total // 8)
 
     @contextmanager
-    def use(self, path: Path) -> Iterator[Reader]:
-        """The reader of ``path``, this thread's alone within the block."""
+    def use(self, path: Path, part: str = "") -> Iterator[Reader]:
+        """The reader of ``path``, or of a part of it, this thread's alone within the block."""
+        address = path, part
         while True:
-            kept = self._get(path)
+            kept = self._get(address)
             with kept.lock:
                 if not kept.closed:  # else another thread evicted it between the two lines above
                     yield kept.reader
                     break
-        self._trim(path)
+        self._trim(address)
 
     def close(self) -> None:
         """Close every file."""
@@ -116,33 +110,33 @@ class ReaderCache:
         for one in kept:
             one.close()
 
-    def _get(self, path: Path) -> _Kept:
-        signature = _signature(path)
+    def _get(self, address: _Address) -> _Kept:
+        signature = _signature(address[0])
         with self._lock:
-            kept = self._kept.get(path)
+            kept = self._kept.get(address)
             if kept is not None and kept.signature == signature:
-                self._kept.move_to_end(path)
+                self._kept.move_to_end(address)
                 return kept
-            stale = self._kept.pop(path, None)
+            stale = self._kept.pop(address, None)
         if stale is not None:
             stale.close()
-        kept = _Kept(open_reader(path), signature)
+        kept = _Kept(open_reader(*address), signature)
         with self._lock:
-            other = self._kept.pop(path, None)
-            self._kept[path] = kept
+            other = self._kept.pop(address, None)
+            self._kept[address] = kept
         if other is not None:
             other.close()
         return kept
 
-    def _trim(self, current: Path) -> None:
+    def _trim(self, current: _Address) -> None:
         evicted = []
         with self._lock:
-            for path in list(self._kept):
+            for address in list(self._kept):
                 held = sum(k.reader.held for k in self._kept.values())
                 if len(self._kept) <= self._max_open and held <= self._max_held:
                     break
-                if path != current:
-                    evicted.append(self._kept.pop(path))
+                if address != current:
+                    evicted.append(self._kept.pop(address))
         for one in evicted:
             one.close()
 

@@ -6,6 +6,9 @@ the file stores them. A plane is always ``(H, W, channels)``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +16,70 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pccs.errors import ImageError
+from pccs.images.address import split_address
 from pccs.images.axes import check_axes
 from pccs.images.info import SourceInfo
 from pccs.images.opened import CACHE, explained
 from pccs.images.reader import check_memory
 
 
-def probe(path: str | Path, axes: str | None = None) -> SourceInfo:
+def probe(
+    path: str | Path,
+    axes: str | None = None,
+    *,
+    channels: Sequence[int] = (),
+    window: tuple[float, float] | None = None,
+) -> SourceInfo:
     """What a file holds, from its header.
 
     Parameters
     ----------
     path
-        A file of a known format (:data:`pccs.images.SUFFIXES`).
+        A file of a known format (:data:`pccs.images.SUFFIXES`), an image that is a folder, or a part of
+        one (:mod:`pccs.images.address`).
     axes
         The meaning of the stored axes, one letter each, instead of what was understood.
+    channels
+        Those to use, in that order, counted from 0; all of them when empty.
+    window
+        Lowest and highest value that matter, in stored units.
 
     Raises
     ------
     ImageError
-        If the file is not there, damaged, or ``axes`` does not fit it.
+        If the file is not there, damaged, or ``axes``, ``channels`` or ``window`` do not fit it.
     """
-    path = Path(path).absolute()
-    with CACHE.use(path) as reader:
+    place, part = split_address(path)
+    with CACHE.use(place, part) as reader:
         if axes is not None:
-            check_axes(axes, reader.shape, path)
-        return SourceInfo(path, axes or reader.axes, reader.shape, reader.dtype, reader.spacing, reader.unit)
+            check_axes(axes, reader.shape, place)
+        steps = reader.spacing
+        info = SourceInfo(place, axes or reader.axes, reader.shape, reader.dtype, steps, reader.unit, part)
+    return chosen(info, channels, window)
+
+
+def chosen(info: SourceInfo, channels: Sequence[int], window: tuple[float, float] | None) -> SourceInfo:
+    """The same image with these channels and this window.
+
+    Raises
+    ------
+    ImageError
+        If it has no such channel, one is named twice, or the window is empty.
+    """
+    picked = tuple(channels)
+    if len(set(picked)) != len(picked) or not all(0 <= c < info.stored_channels for c in picked):
+        raise ImageError(
+            f"the channels {', '.join(map(str, picked))} cannot be taken from it",
+            path=info.path,
+            allowed=f"each of 0 to {info.stored_channels - 1} at most once",
+        )
+    if window is not None and not -inf < window[0] < window[1] < inf:
+        raise ImageError(
+            f"no value lies in the window from {window[0]:g} to {window[1]:g}",
+            path=info.path,
+            allowed="a lower and a higher number",
+        )
+    return replace(info, picked=picked, window=window)
 
 
 def read_plane(info: SourceInfo, index: int) -> NDArray[Any]:
@@ -53,7 +94,7 @@ def read_plane(info: SourceInfo, index: int) -> NDArray[Any]:
         raise ImageError(f"it has no plane {index}", path=info.path, allowed=f"0 to {info.n_planes - 1}")
     place = dict(zip(info.stack_axes, np.unravel_index(index, info.stack_shape or (1,)), strict=False))
     key = tuple(int(place[a]) if a in place else slice(None) for a in info.axes)
-    with CACHE.use(info.path) as reader:
+    with CACHE.use(info.path, info.part) as reader:
         if reader.shape != info.shape:
             raise ImageError(
                 f"it has the shape {reader.shape} now, and had {info.shape}",
@@ -78,7 +119,8 @@ def _to_plane(info: SourceInfo, block: NDArray[Any]) -> NDArray[Any]:
     plane = block.transpose(order)
     if info.has_alpha:
         plane = plane[..., :-1]
-    return np.ascontiguousarray(plane.reshape(*info.plane_shape, info.channels))
+    plane = plane.reshape(*info.plane_shape, info.stored_channels)
+    return np.ascontiguousarray(plane[..., list(info.picked)] if info.picked else plane)
 
 
 def assemble(info: SourceInfo, planes: NDArray[Any], *, lead: int = 0) -> NDArray[Any]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pccs.atomic import write_bytes, write_text
 from pccs.errors import PccsError, ProjectError, disk_remedy, disk_words
-from pccs.images import SourceInfo
+from pccs.images import SourceInfo, chosen
 from pccs.images.axes import check_axes
 from pccs.images.info import STACK_AXES
 from pccs.images.reader import check_dtype
@@ -56,6 +56,9 @@ class SourceRecord(_Strict):
     dtype: str
     spacing: tuple[float | None, ...]
     unit: str = ""
+    part: str = ""
+    channels: tuple[int, ...] = ()
+    window: tuple[float, float] | None = None
     fingerprint: Fingerprint
 
     @classmethod
@@ -70,8 +73,16 @@ class SourceRecord(_Strict):
             dtype=info.dtype.str,
             spacing=info.spacing,
             unit=info.unit,
+            part=info.part,
+            channels=info.picked,
+            window=info.window,
             fingerprint=source.fingerprint,
         )
+
+    def line(self) -> str:
+        """The record as JSON; what nobody chose is left out, so that earlier versions read the rest."""
+        free = {"part", "channels", "window"}
+        return self.model_dump_json(exclude={name for name in free if not getattr(self, name)})
 
     @model_validator(mode="after")
     def _possible(self) -> SourceRecord:
@@ -84,15 +95,24 @@ class SourceRecord(_Strict):
             raise ValueError(f"no image has the shape {list(self.shape)}")
         if len(self.spacing) != len(self.shape) or not all(s is None or 0 < s < inf for s in self.spacing):
             raise ValueError("the spacing does not fit the axes")
+        self._check_choices()
         if "\0" in self.path or not possible_stem(self.stem):
             raise ValueError(f"{self.stem!r} is no name of an image at {self.path!r}")
         return self
 
+    def _check_choices(self) -> None:
+        if "\0" in self.part:
+            raise ValueError("no image has such a part")
+        chosen(self._info(Path(self.path)), self.channels, self.window)
+
+    def _info(self, path: Path) -> SourceInfo:
+        dtype = np.dtype(self.dtype)
+        return SourceInfo(path, self.axes, self.shape, dtype, self.spacing, self.unit, self.part)
+
     def source(self, folder: Path) -> Source:
         """The source this record describes."""
-        path = Path(os.path.normpath(folder / self.path))
-        info = SourceInfo(path, self.axes, self.shape, np.dtype(self.dtype), self.spacing, self.unit)
-        return Source(self.stem, info, self.fingerprint)
+        info = self._info(Path(os.path.normpath(folder / self.path)))
+        return Source(self.stem, chosen(info, self.channels, self.window), self.fingerprint)
 
 
 def _dtype(text: str) -> np.dtype[Any]:

@@ -158,20 +158,43 @@ class ProjectFolder:
         """Sources by stem, in the order they were added."""
         return MappingProxyType(self._state.table.by_stem)
 
-    def add_source(self, path: str | Path, *, axes: str | None = None, stem: str | None = None) -> Source:
-        """Add one image.
+    def add_source(
+        self,
+        path: str | Path,
+        *,
+        axes: str | None = None,
+        stem: str | None = None,
+        channels: Sequence[int] = (),
+        window: tuple[float, float] | None = None,
+    ) -> Source:
+        """Add one image; ``axes``, ``channels`` and ``window`` are as in :func:`pccs.images.probe`.
 
         Raises
         ------
         ImageError
-            If the file cannot be read or ``axes`` does not fit.
+            If the file cannot be read, or ``axes``, ``channels`` or ``window`` do not fit.
         ProjectError
             If the file is in the project already, or ``stem`` is taken.
         """
         with self._change():
-            source = self._state.table.add(images.probe(path, axes), stem)
+            info = images.probe(path, axes, channels=channels, window=window)
+            source = self._state.table.add(info, stem)
             self._state.sources_changed()
         return source
+
+    def choose(
+        self, stem: str, *, channels: Sequence[int] = (), window: tuple[float, float] | None = None
+    ) -> None:
+        """Say which channels of a source are used, and which values matter; annotations stay.
+
+        Raises
+        ------
+        ImageError
+            If it has no such channels, or the window is empty.
+        """
+        self._known(stem)
+        with self._change():
+            self._state.table.choose(stem, channels, window)
 
     def add_sources(self, paths: Iterable[str | Path], *, on_error: OnError | None = None) -> list[Source]:
         """Add many images at once; returns those that were added.

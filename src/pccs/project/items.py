@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote, unquote
 
-from pccs.images import SourceInfo, stem_of
+from pccs.images import SourceInfo, name_of
 from pccs.project.fingerprint import Fingerprint
 
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(?![^. @])")
@@ -30,7 +30,7 @@ class Source:
     @property
     def note(self) -> str:
         """A sentence when the source could not be called like its file, else ``""``."""
-        wanted = stem_of(self.info.path)
+        wanted = name_of(self.info)
         if self.stem == wanted or self.info.path.parent.name == "sources":
             return ""
         file = self.info.path.name

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -22,7 +23,7 @@ class SourceTable:
     def __init__(self, sources: Iterable[Source] = ()) -> None:
         self.by_stem: dict[str, Source] = {}
         self._stems: set[str] = set()
-        self._paths: dict[Path, str] = {}
+        self._paths: dict[tuple[Path, str], str] = {}
         self._lines: dict[str, tuple[Source, str]] = {}
         for source in sources:
             self._put(source)
@@ -30,7 +31,7 @@ class SourceTable:
     def _put(self, source: Source) -> None:
         self.by_stem[source.stem] = source
         self._stems.add(source.stem.casefold())
-        self._paths[source.info.path] = source.stem
+        self._paths[_address(source.info)] = source.stem
 
     def free_stem(self, wanted: str) -> str:
         """``wanted``, or the next free name like it."""
@@ -49,9 +50,9 @@ class SourceTable:
                 f"the path {str(info.path)!a} holds characters that cannot be shown",
                 remedy="Rename the file or its folder",
             )
-        if info.path in self._paths:
-            raise ProjectError(f"it is in the project already, as {self._paths[info.path]!r}", path=info.path)
-        free = self.free_stem(stem or images.stem_of(info.path))
+        if (known := self._paths.get(_address(info))) is not None:
+            raise ProjectError(f"it is in the project already, as {known!r}", path=info.path)
+        free = self.free_stem(stem or images.name_of(info))
         if stem is not None and free != stem:
             raise ProjectError(f"the name {stem!r} is taken", path=info.path, remedy=f"{free!r} is free")
         source = Source(free, info, fingerprint(info.path))
@@ -62,37 +63,47 @@ class SourceTable:
         """Take a source out."""
         source = self.by_stem.pop(stem)
         self._stems.discard(stem.casefold())
-        self._paths.pop(source.info.path, None)
+        self._paths.pop(_address(source.info), None)
         self._lines.pop(stem, None)
         return source
 
     def relink(self, stem: str, place: Path) -> None:
-        """Point a source to the file ``place``, or to the file of the same name in that folder."""
+        """Point a source to the file ``place``, or to the file of the same name in that folder.
+
+        An image that is a folder may itself be given.
+        """
         old = self.by_stem[stem].info
-        info = images.probe(place / old.path.name if place.is_dir() else place)
+        named = place / old.path.name
+        info = images.probe(images.join_address(named if _holds(place, named) else place, old.part))
         if info.shape != old.shape:
             raise ProjectError(
                 f"it has the shape {info.shape}, and {stem!r} has {old.shape}",
                 path=info.path,
                 remedy="Choose the file the annotations were painted on, or add this one as a new image",
             )
-        moved = SourceInfo(info.path, old.axes, info.shape, info.dtype, old.spacing, old.unit)
-        self._paths.pop(old.path, None)
+        moved = replace(old, path=info.path, shape=info.shape, dtype=info.dtype)
+        self._paths.pop(_address(old), None)
         self._put(Source(stem, moved, fingerprint(info.path)))
+
+    def choose(self, stem: str, channels: Sequence[int], window: tuple[float, float] | None) -> None:
+        """Other channels and another window for a source."""
+        old = self.by_stem[stem]
+        self._put(replace(old, info=images.chosen(old.info, channels, window)))
 
     def standing(self, stem: str) -> Standing:
         """How the file of a source compares with what it was when it was added."""
         source = self.by_stem[stem]
         path = source.info.path
         try:
-            if not path.is_file():
+            if not path.exists():
                 return "missing"
             if source.fingerprint.matches(path):
                 return "ok"
         except OSError:  # nobody may look there, or the drive does not answer
             return "missing"
         try:
-            return "changed" if images.probe(path).shape == source.info.shape else "reshaped"
+            now = images.probe(images.join_address(path, source.info.part))
+            return "changed" if now.shape == source.info.shape else "reshaped"
         except PccsError:
             return "changed"
 
@@ -101,5 +112,14 @@ class SourceTable:
         for stem, source in self.by_stem.items():
             known = self._lines.get(stem)
             if known is None or known[0] is not source:
-                self._lines[stem] = (source, SourceRecord.of(source, folder).model_dump_json())
+                self._lines[stem] = (source, SourceRecord.of(source, folder).line())
         return [self._lines[stem][1] for stem in self.by_stem]
+
+
+def _address(info: SourceInfo) -> tuple[Path, str]:
+    return info.path, info.part
+
+
+def _holds(place: Path, named: Path) -> bool:
+    """Whether ``place`` is a folder to look in, rather than the image itself."""
+    return place.is_dir() and (named.exists() or images.format_of(place) is None)
