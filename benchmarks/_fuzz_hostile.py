@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks._fuzz_files import MASK, PLANE, STACK, read_json
+from benchmarks._fuzz_models import facts, with_facts
 from benchmarks._fuzz_targets import (
     classes_from,
     go_on,
@@ -232,10 +233,14 @@ def _model(**changes: Any) -> Make:
     """The newest checkpoint and the model set aside claim another network."""
 
     def make(folder: Path) -> None:
-        for path in [*folder.glob("runs/*/checkpoint.json"), *folder.glob("runs/*/models/*/model.json")]:
+        for path in folder.glob("runs/*/checkpoint.json"):
             document = read_json(path)
-            document.update(changes) if "classes" in document else document["model"].update(changes)
+            document["model"].update(changes)
             path.write_text(json.dumps(document))
+        for path in folder.glob("runs/*/models/*/model.safetensors"):
+            document = facts(path.read_bytes())
+            document["model"].update(changes)
+            path.write_bytes(with_facts(path.read_bytes(), json.dumps(document).encode()))
 
     return make
 

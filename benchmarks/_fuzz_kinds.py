@@ -19,6 +19,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from benchmarks import _fuzz_hostile as hostile
+from benchmarks import _fuzz_models as models
 from benchmarks import _fuzz_targets as targets
 from benchmarks._fuzz_files import SEEDS, read_json, seeds
 from benchmarks._fuzz_spoil import JSON, NAMES, Drawn, spoil_bytes, spoil_json
@@ -205,15 +206,25 @@ def _spoilt_tensors(content: bytes, rng: random.Random) -> bytes:
 
 
 def _model(room: Room, rng: random.Random, drawn: Any) -> Action:
+    """One file, or the two of earlier versions; it is used alone, or to begin a run with."""
     shutil.copytree(next(room.template.glob("p.pccs/runs/*/models/*")), room.folder / "model")
-    facts, weights = room.folder / "model" / "model.json", room.folder / "model" / "model.safetensors"
+    path = room.folder / "model" / "model.safetensors"
+    content, pair = path.read_bytes(), rng.random() < 0.2
     if rng.random() < 0.7:
-        tree = read_json(facts)
+        tree = models.facts(content)
+        tree = {**tree["model"], "format": 1, "run": "0001-pccs", "step": 2} if pair else tree
         if rng.random() < 0.15:
-            tree[rng.choice(list(tree))] = drawn
-        facts.write_bytes(spoil_json(tree, rng))
+            place = tree if pair or rng.random() < 0.5 else tree[rng.choice(["model", "origin"])]
+            place[rng.choice(list(place))] = drawn
+        words = spoil_json(tree, rng)
+        path.write_bytes(models.with_facts(content, b"" if pair else words))
+        if pair:
+            path.with_name("model.json").write_bytes(words)
     else:
-        weights.write_bytes(_spoilt_tensors(weights.read_bytes(), rng))
+        path.write_bytes(_spoilt_tensors(content, rng))
+    if rng.random() < 0.2:
+        project = room.project()
+        return lambda: models.begin_with(project, path)
     return lambda: targets.use_model(room.folder / "model")
 
 

@@ -32,7 +32,8 @@ class Train:
     """Start training, or go on with the newest run of the project.
 
     ``steps`` and ``seconds`` bound this call (both ``None``: until stopped); ``fresh`` begins a
-    new run; ``settings`` are dotted overrides such as ``{"method.prototypes": "3"}``.
+    new run; ``settings`` are dotted overrides such as ``{"method.prototypes": "3"}``; ``start`` is the
+    file of a model that a new run begins with, unless the newest has begun with it already.
     """
 
     preset: str | None = None
@@ -41,6 +42,7 @@ class Train:
     seconds: float | None = None
     seed: int | None = None
     fresh: bool = False
+    start: str | None = None
 
 
 @dataclass(frozen=True, config=_FROZEN)

@@ -1,6 +1,6 @@
 """Train a project's network, or go on where it stopped.
 
-The newest run goes on unless --fresh, or another preset, seed or setting asks for a new one.
+The newest run goes on unless --fresh, or another preset, seed, setting or --start asks for a new one.
 Ctrl-C stops and keeps what was learned. The last line is the run's folder."""
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ settings for --set, with their values in preset 'pccs':
 
 examples:
   pccs train cells.pccs --steps 500
+  pccs train nuclei.pccs --start out/model/model.safetensors
   pccs train cells.pccs --preset supervised --seed 1 --set data.crop=96 --set optim.rate=0.0005"""
 
 
@@ -63,6 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_device(parser)
     parser.add_argument("--fresh", action="store_true", help="begin a new run")
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="FILE",
+        help="begin with an exported model; classes of the same name keep what it knows",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -82,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
         from pccs.worker.begin import Wish, begin
         from pccs.worker.training import Session
 
-        wish = Wish(options.preset, overrides, options.seed, options.fresh)
+        wish = Wish(options.preset, overrides, options.seed, options.fresh, options.start)
         trainer, sentence = begin(project, wish, device=options.device)
         bound = f"{steps} more steps" if steps else f"{duration(options.seconds)} more"
         print(f"{sentence} Training for {bound} on {_device(trainer.device)}.", flush=True)

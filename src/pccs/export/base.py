@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from pccs.labels import LabelClass
 from pccs.project import Item, Project, Source
 from pccs.project.items import safe_name
+
+if TYPE_CHECKING:
+    from pccs.nets.model_file import Origin
 
 
 class ItemPrediction(Protocol):
@@ -41,8 +44,8 @@ class ItemPredictor(Protocol):
         """The prediction of one item at its own size."""
         ...
 
-    def save_model(self, folder: Path) -> Any:
-        """Write the model as files that predict without a project."""
+    def save_model(self, folder: Path, origin: Origin | None = None) -> Any:
+        """Write the model as a file that predicts without a project, and says where it comes from."""
         ...
 
     def save_onnx(self, path: Path) -> Any:

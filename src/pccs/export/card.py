@@ -8,23 +8,30 @@ from typing import Any
 from pccs.atomic import write_text
 from pccs.export.report_facts import Quality
 from pccs.export.report_words import quality_words, training_words
+from pccs.nets.model_file import Origin
 
 
-def write_card(folder: Path, record: dict[str, Any], quality: Quality | None) -> Path:
+def write_card(folder: Path, record: dict[str, Any], quality: Quality | None, origin: Origin) -> Path:
     """Write ``MODEL.md`` beside the files of a model.
 
     Parameters
     ----------
     record
         As :func:`pccs.export.record.record_of` makes it.
+    origin
+        What the model's file says of where it comes from.
     """
     path = folder / "MODEL.md"
-    write_text(path, card(record, quality))
+    write_text(path, card(record, quality, origin))
     return path
 
 
-def card(record: dict[str, Any], quality: Quality | None) -> str:
+def card(record: dict[str, Any], quality: Quality | None, origin: Origin) -> str:
     """The card as Markdown."""
+    begun = "".join(
+        f"| {_cell(one.file)} | {_cell(one.project)} | {_cell(one.run)} | {one.step} | `{one.digest}` |\n"
+        for one in origin.ancestors
+    )
     items, model = record["items"], record["model"] or {}
     classes = "".join(f"| {c['export']} | {_cell(c['name'])} |\n" for c in record["classes"])
     versions = "".join(f"| {name} | {number} |\n" for name, number in record["versions"].items())
@@ -40,11 +47,15 @@ def card(record: dict[str, Any], quality: Quality | None) -> str:
         f"{items['all']:,} image planes, {items['annotated']:,} of them annotated, "
         f"{items['complete']:,} completely.\n\n"
         f"| mask value | class |\n| --- | --- |\n{classes}\n"
-        f"## How good it is\n\n{measured} "
+        + (f"## Begun with\n\n{_BEGUN}{begun}\n" if begun else "")
+        + f"## How good it is\n\n{measured} "
         "These are figures of this project's images; of others nothing is known.\n\n"
         + (f"| class | Dice on held-out annotations |\n| --- | --- |\n{per_class}\n" if per_class else "")
         + f"## Made with\n\n| package | version |\n| --- | --- |\n{versions}"
     )
+
+
+_BEGUN = "| file | project | run | step | SHA-256 |\n| --- | --- | --- | --- | --- |\n"
 
 
 def _cell(text: str) -> str:

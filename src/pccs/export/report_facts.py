@@ -56,9 +56,12 @@ class Quality:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def quality_of(project: Project, step: int | None = None) -> Quality | None:
-    """What was measured of the run in use, ``None`` when nothing is trained; ``step`` is the model's."""
-    run = project.current_run()
+def quality_of(project: Project, step: int | None = None, run: Run | None = None) -> Quality | None:
+    """What was measured of ``run``, by default the one in use; ``None`` when nothing is trained.
+
+    ``step`` is the model's.
+    """
+    run = run or project.current_run()
     return None if run is None else _of_run(project, run, step)
 
 

@@ -14,6 +14,7 @@ from pccs.export.base import ItemPrediction, ItemPredictor, Progress
 from pccs.export.card import write_card
 from pccs.export.clean import Cleaning, clean
 from pccs.export.measurements import Measurements
+from pccs.export.origin import origin_of
 from pccs.export.record import record_of, write_record
 from pccs.export.report import Report
 from pccs.export.report_facts import quality_of
@@ -102,8 +103,10 @@ def _write_model(
     written = []
     if "model" in what:
         place = make_folder(folder / "model")
-        predictor.save_model(place)
-        write_card(place, record, quality_of(project, record["model"]["step"]))
+        run, step = record["model"]["run"], record["model"]["step"]
+        origin = origin_of(project, run or "", step or 0)
+        predictor.save_model(place, origin)
+        write_card(place, record, quality_of(project, step), origin)
         written.append(place)
     if "onnx" in what:
         predictor.save_onnx(folder / "model.onnx")

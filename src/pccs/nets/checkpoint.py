@@ -62,7 +62,7 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 @contextmanager
-def understood(path: Path) -> Iterator[None]:
+def understood(path: Path, what: str = "the checkpoint") -> Iterator[None]:
     """Whatever a checkpoint that is JSON and safetensors, but not ours, fails at: one sentence about it.
 
     Raises
@@ -77,7 +77,7 @@ def understood(path: Path) -> Iterator[None]:
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"the checkpoint is damaged ({type(error).__name__}: {reason})",
+            f"{what} is damaged ({type(error).__name__}: {reason})",
             path=path,
             remedy="Train with --fresh",
         ) from error

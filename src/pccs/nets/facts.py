@@ -28,10 +28,8 @@ class ModelFacts:
     widths: tuple[int, ...]
     embedding: int
 
-    def filled(self, weights: dict[str, Tensor], path: Path) -> SegmentationNet:
-        """The network with ``weights`` from the file ``path``.
-
-        The size of what is built is compared with what the file holds before it costs any memory.
+    def check(self, weights: dict[str, Tensor], path: Path) -> None:
+        """Compare ``weights`` from the file ``path`` with the network, before that costs any memory.
 
         Raises
         ------
@@ -44,6 +42,10 @@ class ModelFacts:
             raise ModelError("the weights do not fit the network", path=path, remedy="Train with --fresh")
         if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
             raise ModelError("the weights are no numbers", path=path, remedy="Train with --fresh")
+
+    def filled(self, weights: dict[str, Tensor], path: Path) -> SegmentationNet:
+        """The network with ``weights`` from the file ``path``; raises as :meth:`check` does."""
+        self.check(weights, path)
         net = self.build()
         net.load_state_dict(weights)
         return net

@@ -13,21 +13,19 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pccs import atomic
 from pccs.data.normalise import Statistics, match_channels, measure, normalise
 from pccs.data.store import ItemStore, resize_image, scaled_size
 from pccs.errors import ImageError, MemoryShort, ModelError, is_out_of_memory
 from pccs.events import Region
 from pccs.method.uncertainty import normalised_entropy
 from pccs.nets import ModelFacts, SegmentationNet, checkpoint
+from pccs.nets.model_file import NAME, Origin, StoredModel, read_model, write_model
 from pccs.nets.runtime import place, resolve_device, to_device
 from pccs.predict.tiles import SMALLER, WHOLE, forward_tiled, pad_to_multiple
 from pccs.project import Item, Project, Run
 
-MODEL_FORMAT = 1
 SURROUNDINGS = 64
 """Pixels of working scale that are looked at beyond a part of an image, so that its edge is no edge."""
 
@@ -82,6 +80,8 @@ class Predictor:
     ) -> None:
         self.facts, self.net, self.device, self.student = facts, net, device, student
         self.run, self.step = run, step
+        self.origin = Origin(run=run, step=step)
+        """Where the model comes from, as far as it is known without the project."""
         self.between: Callable[[], None] | None = None
         """Called before each tile of a large image; may raise to give up."""
         self.side: int | None = None
@@ -117,14 +117,15 @@ class Predictor:
         student = _filled(model, checkpoint.prefixed("student", tensors), where, run.path)
         return cls(model, net, where, student=student, run=run.name, step=step)
 
-    def save_model(self, folder: Path) -> None:
-        """Write ``model.safetensors`` and ``model.json``: all that :meth:`from_model` needs."""
+    def save_model(self, folder: Path, origin: Origin | None = None) -> Path:
+        """Write ``model.safetensors``, all that :meth:`from_model` needs, and give its path.
+
+        ``origin`` says where the model comes from; by default what is known of it here.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {k: v.detach().cpu().contiguous().clone() for k, v in self.net.state_dict().items()}
-        with atomic.writing(folder / "model.safetensors") as temporary:
-            save_file(weights, temporary)
-        facts = {"format": MODEL_FORMAT, "run": self.run, "step": self.step, **self.facts.to_json()}
-        atomic.write_json(folder / "model.json", facts)
+        write_model(folder / NAME, self.facts, self.net.state_dict(), origin or self.origin)
+        (folder / "model.json").unlink(missing_ok=True)  # of an earlier version, it would speak of this one
+        return folder / NAME
 
     def save_onnx(self, path: Path) -> float:
         """Write the network as ONNX (:func:`pccs.predict.onnx.save_onnx`)."""
@@ -133,21 +134,24 @@ class Predictor:
         return save_onnx(self.facts, self.net, path, {"run": self.run, "step": self.step})
 
     @classmethod
-    def from_model(cls, folder: Path, *, device: str = "auto") -> Predictor:
-        """A model written by :meth:`save_model`; it needs no project.
+    def from_model(cls, path: Path, *, device: str = "auto") -> Predictor:
+        """A model written by :meth:`save_model`, the file or its folder; it needs no project.
 
         Raises
         ------
         ModelError
-            If the files are missing, damaged, or of another version.
+            If there is none, or it is damaged, or of another version.
         """
-        fields = checkpoint.read_json(folder / "model.json")
-        if fields.get("format") != MODEL_FORMAT:
-            raise ModelError(f"model format {fields.get('format')!r} is not {MODEL_FORMAT}", path=folder)
-        model, where = ModelFacts.from_json(fields, folder), resolve_device(device)
-        net = _filled(model, checkpoint.read_tensors(folder / "model.safetensors"), where, folder)
-        with checkpoint.understood(folder):
-            return cls(model, net, where, run=str(fields.get("run", "")), step=int(fields.get("step", 0)))
+        return cls.from_stored(read_model(path), device=device)
+
+    @classmethod
+    def from_stored(cls, stored: StoredModel, *, device: str = "auto") -> Predictor:
+        """A model that was read from a file."""
+        where, origin = resolve_device(device), stored.origin
+        net = _filled(stored.facts, stored.weights, where, stored.path)
+        found = cls(stored.facts, net, where, run=origin.run, step=origin.step)
+        found.origin = origin
+        return found
 
     # ------------------------------------------------------------ predicting
 

@@ -7,6 +7,7 @@ model is in use is a setting of the project; it is forgotten as soon as a newer 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from pccs.project.runs import CHECKPOINT, Run
 CHOSEN = "model"
 """Setting of the project: the chosen run, step, and the newest run at the time of choosing."""
 FOLDER = "models"
+FILE = "model.safetensors"
+_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,15 @@ def chosen(runs: Sequence[Run], setting: Any) -> tuple[Run | None, Path | None]:
         return newest, None
     step = setting.get("step")
     folder = folder_of(run, step) if isinstance(step, int) else None
-    return run, folder if folder is not None and (folder / "model.json").is_file() else None
+    return run, folder if folder is not None and (folder / FILE).is_file() else None
 
 
 def _of_run(run: Run) -> list[ModelRef]:
     rows = run.metrics()
     measured = [row for row in rows if "validation" in row and isinstance(row.get("step"), int)]
     newest = _step(run.path / CHECKPOINT)
-    aside = {_step(path): path.parent for path in sorted((run.path / FOLDER).glob("*/model.json"))}
+    files = sorted((run.path / FOLDER).glob(f"*/{FILE}"))
+    aside = {int(f.parent.name): f.parent for f in files if _NUMBER.fullmatch(f.parent.name)}
     found = [_ref(run, step, folder, rows, measured) for step, folder in aside.items() if step != newest]
     return [*found, _ref(run, newest, None, rows, measured)]
 

@@ -236,9 +236,11 @@ class Project(ProjectFolder):
         """Every model that can be used, oldest first."""
         return models.list_models(self.runs())
 
-    def new_run(self, settings: BaseModel | Mapping[str, Any]) -> Run:
-        """Begin a run; its folder is named by number and preset."""
-        return runs.create_run(self.path / "runs", settings)
+    def new_run(
+        self, settings: BaseModel | Mapping[str, Any], start: Sequence[Mapping[str, Any]] = ()
+    ) -> Run:
+        """Begin a run, with the models of ``start`` if any; its folder is named by number and preset."""
+        return runs.create_run(self.path / "runs", settings, start)
 
     @contextmanager
     def worker_lock(self) -> Iterator[None]:

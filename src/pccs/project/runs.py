@@ -7,7 +7,7 @@ import math
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -40,6 +40,12 @@ class Run:
         """The settings it was started with."""
         settings: dict[str, Any] = self._record()["settings"]
         return settings
+
+    @property
+    def start(self) -> list[Any]:
+        """What is known of the models it began with, oldest first; empty when it began with none."""
+        start = self._record().get("start")
+        return start if isinstance(start, list) else []
 
     @property
     def status(self) -> Status:
@@ -111,15 +117,20 @@ def list_runs(folder: Path) -> list[Run]:
     return [Run(p) for p in sorted(found, key=lambda p: (_number(p), p.name))]
 
 
-def create_run(folder: Path, settings: BaseModel | Mapping[str, Any]) -> Run:
-    """Make the folder of a new run, numbered after all before it."""
+def create_run(
+    folder: Path, settings: BaseModel | Mapping[str, Any], start: Sequence[Mapping[str, Any]] = ()
+) -> Run:
+    """Make the folder of a new run, numbered after all before it; ``start`` are the models it begins with."""
     values = settings.model_dump(mode="json") if isinstance(settings, BaseModel) else dict(settings)
     label = re.sub(r"[^A-Za-z0-9-]+", "-", str(values.get("preset", "run")))
     folder.mkdir(exist_ok=True)
     number = 1 + max((_number(p) for p in folder.iterdir()), default=0)
     path = folder / f"{number:04d}-{label}"
     path.mkdir()
-    record = {"settings": values, "status": "running", "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+    started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    record: dict[str, Any] = {"settings": values, "status": "running", "started": started}
+    if start:
+        record["start"] = [dict(one) for one in start]
     write_json(path / "run.json", record)
     return Run(path)
 

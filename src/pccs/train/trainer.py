@@ -21,6 +21,7 @@ from pccs.project import Project, Run
 from pccs.train.diagnosis import GRADIENT, memory_facts
 from pccs.train.gate import Gate
 from pccs.train.judge import Judge, Validation
+from pccs.train.start import Start
 from pccs.train.step import build_learner
 
 _REPORT_EVERY = 5
@@ -45,6 +46,9 @@ class Trainer:
         numerics = numerics_of(device, facts.widths, batch=batch, precision=settings.net.precision)
         torch.manual_seed(settings.seed)  # the initial weights
         net = facts.build()
+        start = None if run.has_checkpoint else Start.of(run)
+        if start is not None:
+            start.fill(net, facts.classes)
         store = ItemStore(project, channels=facts.channels, scale=facts.scale, device=device)
         self.sampler = Sampler(store, settings.data, seed=settings.seed)
         self.gate = Gate(settings.method)
@@ -61,26 +65,26 @@ class Trainer:
     # ------------------------------------------------------ start and resume
 
     @classmethod
-    def start(cls, project: Project, settings: TrainSettings, *, device: str = "auto") -> Trainer:
-        """A new run in ``project``.
+    def start(
+        cls, project: Project, settings: TrainSettings, *, device: str = "auto", start: Start | None = None
+    ) -> Trainer:
+        """A new run in ``project``, with the model of ``start`` where one is given.
 
         Raises
         ------
         TrainingError
             If nothing is annotated, or there is no image.
+        ModelError
+            If the images have other channels than the model takes.
         """
         _require_annotation(project)
         where = resolve_device(device)
-        data = settings.data
-        scale = choose_scale(project) if data.scale == "auto" else data.scale
-        facts = ModelFacts(
-            classes=tuple(project.classes),
-            channels=choose_channels(project),
-            scale=float(scale),
-            widths=settings.net.widths,
-            embedding=settings.net.embedding,
-        )
-        return cls(project, project.new_run(settings.model_dump(mode="json")), settings, facts, where)
+        facts = _facts(project, settings) if start is None else start.facts(project, settings)
+        line = [] if start is None else [one.model_dump(mode="json") for one in start.line]
+        run = project.new_run(settings.model_dump(mode="json"), line)
+        if start is not None:
+            start.copy_to(run)
+        return cls(project, run, settings, facts, where)
 
     @classmethod
     def resume(cls, project: Project, run: Run, *, device: str = "auto") -> Trainer:
@@ -281,6 +285,18 @@ class Trainer:
         self.judge.restore(facts.get("judge"), kept, self.step_count)
         self.run.forget_metrics_after(self.step_count)
         self._began_at = str(facts["tensors"]).removesuffix(".safetensors")
+
+
+def _facts(project: Project, settings: TrainSettings) -> ModelFacts:
+    """The network that suits ``project``."""
+    scale = settings.data.scale
+    return ModelFacts(
+        classes=tuple(project.classes),
+        channels=choose_channels(project),
+        scale=choose_scale(project) if scale == "auto" else float(scale),
+        widths=settings.net.widths,
+        embedding=settings.net.embedding,
+    )
 
 
 def _require_annotation(project: Project) -> None:

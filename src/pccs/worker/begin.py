@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from pccs.config import TrainSettings, preset
+from pccs.errors import ModelError
+from pccs.events import Train
 from pccs.nets import checkpoint
+from pccs.nets.model_file import ancestors_of
 from pccs.project import Project, Run
 from pccs.train import Trainer
+from pccs.train.start import Start
 
 
 @dataclass(frozen=True)
@@ -22,14 +27,23 @@ class Wish:
     overrides: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
     fresh: bool = False
+    start: Path | None = None
+    """A model to begin with: its file, or the folder that holds it."""
+
+
+def wish_of(command: Train) -> Wish:
+    """What the window asks for."""
+    start = Path(command.start) if command.start is not None else None
+    return Wish(command.preset, command.settings or {}, command.seed, command.fresh, start)
 
 
 def begin(project: Project, wish: Wish, *, device: str = "auto") -> tuple[Trainer, str]:
     """A trainer, and a sentence that says whether it goes on or begins, and why.
 
-    The newest run goes on unless ``wish`` names something it does not have (another preset, seed or
-    setting), is ``fresh``, or the project's classes have changed. Runs that never saved anything
-    (a crash in their first steps) are removed. Call it with the project's worker lock held.
+    The newest run goes on unless ``wish`` names something it does not have (another preset, seed, setting or
+    model to begin with), is ``fresh``, or the project's classes have changed. A run that begins because
+    something changed begins with the model its predecessor began with, a ``fresh`` one does not. Runs that
+    never saved anything (a crash in their first steps) are removed. Call it with the worker lock held.
 
     Raises
     ------
@@ -38,20 +52,39 @@ def begin(project: Project, wish: Wish, *, device: str = "auto") -> tuple[Traine
     """
     run = project.current_run()
     before = _settings_of(run) if run is not None else None
+    start = Start.read(wish.start) if wish.start is not None else None
     settings = _wanted(wish, before)  # a wrong setting is refused before anything is touched
+    if start is not None:
+        settings = start.settings(settings, wish.overrides)
     for empty in project.runs():
         if not empty.has_checkpoint:
             empty.discard()
-    if run is None:
-        trainer = Trainer.start(project, settings, device=device)
-        return trainer, f"Run {trainer.run.name} begins with preset {settings.preset!r}."
-    reason = _reason_to_begin(project, run, before, wish, settings)
-    if reason is None:
+    reason = None if run is None else _reason_to_begin(project, run, before, wish, settings, start)
+    if run is not None and reason is None:
         trainer = Trainer.resume(project, run, device=device)
         run.set_status("running")
         return trainer, f"Run {run.name} goes on from step {trainer.step_count}."
-    trainer = Trainer.start(project, settings, device=device)
-    return trainer, f"Run {trainer.run.name} begins with preset {settings.preset!r}: {reason}."
+    if start is None and run is not None and not wish.fresh:
+        start, settings = _inherited(run, settings, wish)
+    trainer = Trainer.start(project, settings, device=device, start=start)
+    return trainer, _begun(trainer, start, reason)
+
+
+def _begun(trainer: Trainer, start: Start | None, reason: str | None) -> str:
+    said = f"Run {trainer.run.name} begins with preset {trainer.settings.preset!r}"
+    if reason is not None:
+        said += f": {reason}"
+    more = f" It begins {start.words(trainer.facts.classes)}." if start is not None else ""
+    return f"{said}.{more}"
+
+
+def _inherited(run: Run, settings: TrainSettings, wish: Wish) -> tuple[Start | None, TrainSettings]:
+    """The model that ``run`` began with, if it can be used again, and the settings with it."""
+    try:
+        start = Start.of(run)
+        return start, settings if start is None else start.settings(settings, wish.overrides)
+    except ModelError:
+        return None, settings
 
 
 def _settings_of(run: Run) -> TrainSettings | None:
@@ -68,10 +101,17 @@ def _wanted(wish: Wish, before: TrainSettings | None) -> TrainSettings:
 
 
 def _reason_to_begin(
-    project: Project, run: Run, before: TrainSettings | None, wish: Wish, settings: TrainSettings
+    project: Project,
+    run: Run,
+    before: TrainSettings | None,
+    wish: Wish,
+    settings: TrainSettings,
+    start: Start | None,
 ) -> str | None:
     if wish.fresh:
         return "a fresh run was asked for"
+    if start is not None and start.line[-1:] != ancestors_of(run.start)[-1:]:
+        return f"{run.name} did not begin with that model"
     if before is None:
         return f"the settings of {run.name} are of another version"
     if settings.preset != before.preset:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 
 from pccs.errors import ProjectError
+from pccs.export.origin import origin_of
 from pccs.predict import Predictor
 from pccs.project import Project, Run
-from pccs.project.models import FOLDER, folder_of
+from pccs.project.models import FILE, FOLDER, folder_of
 
 BY_ITSELF = "by-itself"
 """An empty file beside a model that nobody asked to keep: it was, when training was stopped."""
@@ -28,8 +29,8 @@ def keep_model(project: Project, predictor: Predictor, *, asked: bool = True) ->
     run = _run(project, predictor.run)
     folder = folder_of(run, predictor.step)
     folder.parent.mkdir(exist_ok=True)
-    known = (folder / "model.json").exists()
-    predictor.save_model(folder)
+    known = (folder / FILE).exists()
+    predictor.save_model(folder, origin_of(project, run.name, predictor.step))
     if asked:
         (folder / BY_ITSELF).unlink(missing_ok=True)
     elif not known:

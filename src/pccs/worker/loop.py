@@ -13,7 +13,7 @@ from pccs.predict.predictor import Predictor, release_memory
 from pccs.project import Project
 from pccs.suggest import suggest
 from pccs.worker import log
-from pccs.worker.begin import Wish, begin
+from pccs.worker.begin import begin, wish_of
 from pccs.worker.heart import Heart
 from pccs.worker.keeping import discard_model, keep_model
 from pccs.worker.orders import URGENT, Orders, OvertakenError
@@ -130,7 +130,7 @@ class Worker:
             self._keep()
         self.emit(ev.StateChanged("preparing", detail="Reading images and annotations."))
         self._predictor = None
-        wish = Wish(command.preset, command.settings or {}, command.seed, command.fresh)
+        wish = wish_of(command)
         with self._failing("train"):
             self.project.reload()
             trainer, sentence = begin(self.project, wish, device=self.device)

@@ -25,6 +25,7 @@ from pccs.export import FORMATS, WHAT, export_project, segment_to_folder
 from pccs.export.coco import run_lengths
 from pccs.images import probe, write_tiff
 from pccs.labels import from_targets, make_class
+from pccs.nets.model_file import Origin
 from pccs.project import Item, Project
 
 CLASSES = (
@@ -56,9 +57,13 @@ class ThresholdPredictor:
         labels = from_targets(probabilities.argmax(axis=0), project.classes)
         return Thresholded(probabilities, labels, 1 - probabilities.max(axis=0))
 
-    def save_model(self, folder: Path) -> None:
-        """The model's only parameters."""
-        (folder / "model.json").write_text(json.dumps({"threshold": 0.5}))
+    run, step = "", 0
+
+    def save_model(self, folder: Path, origin: Origin | None = None) -> None:
+        """The model's only parameters, and where it comes from."""
+        assert origin is not None
+        facts = {"threshold": 0.5, "images": origin.images}
+        (folder / "model.json").write_text(json.dumps(facts))
 
     def save_onnx(self, path: Path) -> None:
         """A graph would be much ado about a threshold; the real one is in ``test_model_out.py``."""
@@ -393,7 +398,8 @@ def test_everything_in_every_format(tmp_path: Path, project: Project, fmt: str) 
     assert all(p.exists() for p in written)
     assert {p.name for p in (tmp_path / "out").iterdir()} == {p.name for p in written}
     assert predictor.asked == [i.name for i in project.items]  # each once
-    assert json.loads((tmp_path / "out" / "model" / "model.json").read_text())
+    facts = json.loads((tmp_path / "out" / "model" / "model.json").read_text())
+    assert facts == {"threshold": 0.5, "images": len(project.items)}
     for kind in ("masks", "annotations", "uncertainty", "probabilities"):
         assert any((tmp_path / "out" / kind).iterdir())
 

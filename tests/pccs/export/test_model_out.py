@@ -82,5 +82,10 @@ def test_the_card_says_what_was_measured(tmp_path: Path, finished: Project, pred
     assert "15 image planes, 15 of them annotated, 15 completely" in text
     assert "its Dice at step 100 was 0.750 (standard error 0.050)" in text
     assert "| 7 | cell / α |" in text
+    assert "Begun with" not in text
     again = Predictor.from_model(tmp_path / "out" / "model", device="cpu")
     assert again.step == 100
+    origin = again.origin
+    assert (origin.project, origin.run, origin.images, origin.annotated) == ("p", "0001-fast", 15, 15)
+    assert origin.measured is not None
+    assert (origin.measured.dice, origin.measured.error, origin.measured.step) == (0.75, 0.05, 100)

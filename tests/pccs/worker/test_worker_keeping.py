@@ -154,5 +154,5 @@ def test_models_kept_by_themselves_are_few_and_asked_ones_stay(discs, small, mon
             use(discs, 0)  # what is in use is not taken away
         if step == 4:
             keep_model(discs, trainer.predictor())  # the button Keep, on one that was kept by itself
-    kept = sorted(int(p.parent.name) for p in trainer.run.path.glob("models/*/model.json"))
+    kept = sorted(int(p.parent.name) for p in trainer.run.path.glob("models/*/model.safetensors"))
     assert kept == [1, 2, 4, 5, 6]
