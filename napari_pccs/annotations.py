@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_pccs.review import UInt8, corrective_dice, final_mask
-from napari_pccs.strokes import Strokes
+from napari_pccs.strokes import Saved, Strokes
 from pccs.errors import PccsError, ProjectError
 from pccs.events import Labels
-from pccs.project import Item, rescue
+from pccs.project import Item, Project, rescue
 
 if TYPE_CHECKING:
     from napari_pccs.session import Session
@@ -38,7 +39,7 @@ class Annotations:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._strokes = Strokes(self, session.clock)
-        self._painted: dict[str, set[int]] = {}
+        self._painted: dict[str, frozenset[int]] = {}
         self._accepted: dict[str, Acceptance] = {}
 
     def forget(self) -> None:
@@ -81,8 +82,13 @@ class Annotations:
         """Write strokes that have waited long enough."""
         self._strokes.save_due()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being written at this moment."""
+        return self._strokes.idle
+
     def flush(self) -> bool:
-        """Write strokes that wait; whether everything is on disk now."""
+        """Write strokes that wait, and wait for it, though not for ever; whether everything is on disk."""
         return self._strokes.flush()
 
     def need_saved(self) -> None:
@@ -92,6 +98,10 @@ class Annotations:
     def safe_to_leave(self) -> bool:
         """Write strokes that wait; whether they outlive this window, if only as a copy elsewhere."""
         return self._strokes.safe_to_leave()
+
+    def leave(self, close: Callable[[], None]) -> bool:
+        """End with the project: ``close`` it after a write under way; whether that has happened."""
+        return self._strokes.leave(close)
 
     def replace(self, name: str, array: UInt8) -> None:
         """Write another annotation of an item; on screen it replaces the old one."""
@@ -122,44 +132,46 @@ class Annotations:
 
     # ------------------------------------------------- what the strokes ask for
 
-    def write(self, name: str, array: UInt8) -> None:
-        """Put an annotation on disk or raise."""
-        self._write(self._session.need_project().item(name), array)
-
-    def written(self, name: str, array: UInt8) -> None:
-        """Strokes are on disk: tell everybody whom it concerns."""
-        project = self._session.need_project()
+    def saving(self, name: str, array: UInt8) -> Callable[[], Saved]:
+        """What puts an annotation on disk or raises; it is called on another thread."""
+        project, last = self._session.need_project(), self._accepted.get(name)
         item = project.item(name)
-        rescue.drop(project, item)
-        try:
-            self._keep_acceptance_true(item, array)
-        except PccsError as error:
-            self.say("error", str(error))
-        self._tell_changed(item)
+
+        def save() -> Saved:
+            project.save_annotation(item, array)
+            try:
+                _keep_acceptance_true(project, item, array, last)
+            except PccsError as error:
+                return Saved(values_in(array), str(error))
+            return Saved(values_in(array))
+
+        return save
+
+    def written(self, name: str, saved: Saved) -> None:
+        """Strokes are on disk: tell everybody whom it concerns."""
+        self._painted[name] = saved.values
+        if saved.complaint:
+            self.say("error", saved.complaint)
+        self._tell_changed(self._session.need_project().item(name))
         self._session.warm_up()
 
-    def rescue(self, name: str, array: UInt8) -> Path | None:
-        """Strokes cannot be saved: put a copy elsewhere, and say where."""
+    def copying(self, name: str, array: UInt8, under_way: UInt8 | None) -> Callable[[], Path | None]:
+        """What puts a copy of strokes that cannot be saved elsewhere, and says where."""
         project = self._session.need_project()
-        return rescue.keep(project, project.item(name), array)
+        item = project.item(name)
+        return lambda: rescue.keep(project, item, array, under_way)
+
+    def dropping(self, name: str) -> Callable[[], None]:
+        """What removes that copy."""
+        project = self._session.need_project()
+        item = project.item(name)
+        return lambda: rescue.drop(project, item)
 
     def say(self, level: str, sentence: str) -> None:
         """One sentence for the user."""
         self._session.say(level, sentence)
 
     # -------------------------------------------------------------------------
-
-    def _keep_acceptance_true(self, item: Item, array: UInt8) -> None:
-        """A stroke on an accepted item opens it again; undo and redo go over the acceptance and back."""
-        project, last = self._session.need_project(), self._accepted.get(item.name)
-        if last is not None and np.array_equal(array, last.before):
-            project.set_complete(item, last.complete)
-        elif last is not None and np.array_equal(array, last.final):
-            project.set_complete(item, True)
-            project.set_accepted(item, True)
-            return
-        if project.is_accepted(item):
-            project.set_accepted(item, False)
 
     def _write(self, item: Item, array: UInt8) -> None:
         self._session.need_project().save_annotation(item, array)
@@ -239,6 +251,7 @@ class Annotations:
     def unaccept(self) -> None:
         """Take the last acceptance of the current item back, its annotation included."""
         project, item = self._session.need_project(), self._session.need_item()
+        self.need_saved()
         project.set_accepted(item, False)
         last = self._accepted.get(item.name)
         if last is not None:
@@ -292,8 +305,20 @@ class Annotations:
         session.signals.training_changed.emit()
 
 
-def values_in(annotation: UInt8) -> set[int]:
+def _keep_acceptance_true(project: Project, item: Item, array: UInt8, last: Acceptance | None) -> None:
+    """A stroke on an accepted item opens it again; undo and redo go over the acceptance and back."""
+    if last is not None and np.array_equal(array, last.before):
+        project.set_complete(item, last.complete)
+    elif last is not None and np.array_equal(array, last.final):
+        project.set_complete(item, True)
+        project.set_accepted(item, True)
+        return
+    if project.is_accepted(item):
+        project.set_accepted(item, False)
+
+
+def values_in(annotation: UInt8) -> frozenset[int]:
     """The class values an annotation holds."""
     present = np.zeros(256, dtype=bool)
     present[annotation.ravel()] = True  # a tenth of the time of np.unique on a large image
-    return {int(value) for value in np.flatnonzero(present) if value}
+    return frozenset(int(value) for value in np.flatnonzero(present) if value)

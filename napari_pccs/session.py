@@ -131,10 +131,9 @@ class Session:
         self.annotations.safe_to_leave()
         if self.worker is not None:
             self.worker.close()
-        if self.current is not None and self.project.settings.get(CURRENT) != self.current.name:
-            with suppress(PccsError, OSError):  # a convenience, not worth an error at the end
-                self.project.set_setting(CURRENT, self.current.name)
-        self.project.close()
+        project, current = self.project, self.current
+        if not self.annotations.leave(lambda: _end(project, current)):
+            self.say("warning", f"{project.name} is closed as soon as its drive answers.")
         self.project = self.worker = None
         self.training.reset()
         self.suggestions.clear()
@@ -337,6 +336,9 @@ class Session:
     def send(self, command: Command) -> None:
         """Send a command to the worker (started when needed), strokes first."""
         self.annotations.flush()
+        self._send(command)
+
+    def _send(self, command: Command) -> None:
         self.need_project()
         if self.worker is not None:
             was_alive = self.worker.alive
@@ -369,8 +371,9 @@ class Session:
             self.signals.said.emit(level, sentence)
 
     def _quietly(self, command: Command) -> None:
+        """Send a command that nobody asked for: it waits for no strokes."""
         try:
-            self.send(command)
+            self._send(command)
         except PccsError as error:
             self.say("warning", str(error))
 
@@ -381,3 +384,11 @@ class Session:
     def _greet_worker(self, send: Callable[[Command], None]) -> None:
         if self.current is not None:
             send(self._view.watched(self.current.name))
+
+
+def _end(project: Project, current: Item | None) -> None:
+    """Note which item is on screen, and close the project."""
+    if current is not None and project.settings.get(CURRENT) != current.name:
+        with suppress(PccsError, OSError):  # a convenience, not worth an error at the end
+            project.set_setting(CURRENT, current.name)
+    project.close()

@@ -1,14 +1,23 @@
-"""Strokes on their way to disk: at most one item waits, never longer than the delay."""
+"""Strokes on their way to disk: one item waits, one write is under way, and the newest wins.
+
+The writing is an errand on a thread of its own, so that a drive that does not answer never holds the
+brush. Everything else happens on the caller's thread: a stroke counts as saved when :meth:`save_due`
+or :meth:`flush` finds that the errand has ended well, never before.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from napari_pccs.errand import Errand
 from napari_pccs.review import UInt8
+from napari_pccs.stroke_copies import Copies, CopyDesk
 from pccs.errors import PccsError, ProjectError
 
 SAVE_DELAY = 0.25
@@ -17,22 +26,46 @@ RETRY_DELAY = 5.0
 """Seconds before a failed write (disk full, folder gone) is tried again."""
 SLOW = 1.0
 """Seconds a write may take before it is told that the drive is slow."""
+HUNG = 3.0
+"""Seconds without an answer of the drive after which the strokes are copied elsewhere, and that is told."""
+PATIENCE = 5.0
+"""Seconds that somebody who needs everything on disk waits for a write under way."""
+BRIEF = 0.1
+"""The same once it is known that the drive does not answer."""
 
 
-class Desk(Protocol):
+@dataclass(frozen=True)
+class Saved:
+    """What came of a write."""
+
+    values: frozenset[int]
+    """The class values the annotation holds."""
+    complaint: str = ""
+    """What could not be done beside it, in a sentence."""
+
+
+class Desk(CopyDesk, Protocol):
     """What strokes need of the session."""
 
-    def write(self, name: str, array: UInt8) -> None:
-        """Put an annotation on disk or raise."""
+    def saving(self, name: str, array: UInt8) -> Callable[[], Saved]:
+        """What puts an annotation on disk or raises; it is called on another thread."""
 
-    def written(self, name: str, array: UInt8) -> None:
+    def written(self, name: str, saved: Saved) -> None:
         """It is on disk: tell everybody whom it concerns."""
-
-    def rescue(self, name: str, array: UInt8) -> Path | None:
-        """It cannot be written: put a copy elsewhere, and say where."""
 
     def say(self, level: str, sentence: str) -> None:
         """One sentence for the user."""
+
+
+@dataclass(frozen=True)
+class _Write:
+    """A write under way."""
+
+    item: str
+    array: UInt8
+    edition: int
+    began: float
+    errand: Errand[tuple[Saved, float]]
 
 
 class Strokes:
@@ -47,21 +80,35 @@ class Strokes:
     """
 
     def __init__(self, desk: Desk, clock: Callable[[], float]) -> None:
-        self._desk = desk
-        self._clock = clock
-        self._due_at = self._copy_at = 0.0
-        self._pause = 0.0
-        self._complained = self._called_slow = self._uncopied = False
-        self._copy: Path | None = None
+        self._desk, self._clock = desk, clock
+        self.forget()
+
+    def forget(self) -> None:
+        """Nothing waits and nothing is known to be on disk."""
         self.pending: tuple[str, UInt8] | None = None
+        """The item that is not yet on disk as it is on screen, and the array that is painted on."""
         self._saved: tuple[str, UInt8] | None = None
+        self._write: _Write | None = None
+        self._edition = 0
+        """Counts the strokes."""
+        self._untaken = False
+        """Whether there are strokes that no write has taken yet."""
+        self._due_at = 0.0
+        self._trouble = ""
+        """Why strokes cannot be saved now."""
+        self._complained = self._called_slow = False
+        self._copies = Copies(self._desk)
+
+    # -------------------------------------------------------------- painting
 
     def touched(self, item: str, array: UInt8) -> None:
-        """``array`` is now the annotation of ``item``; it is read when it is written."""
-        if self.pending is None:
-            self._due_at = self._clock() + max(SAVE_DELAY, self._pause)
-        if not self._uncopied:
-            self._uncopied, self._copy_at = True, self._clock() + SAVE_DELAY
+        """``array`` is now the annotation of ``item``; it is read when its write begins."""
+        now = self._clock()
+        if not self._untaken:
+            self._untaken, self._due_at = True, now + SAVE_DELAY
+        if self._copies.edition == self._edition:
+            self._copies.due_at = now + SAVE_DELAY
+        self._edition += 1
         self.pending = (item, array)
 
     def is_saved(self, item: str, array: UInt8) -> None:
@@ -72,44 +119,35 @@ class Strokes:
         """What is on disk for ``item``, if that is known; a copy."""
         return self._saved[1].copy() if self._saved is not None and self._saved[0] == item else None
 
-    def forget(self) -> None:
-        """Nothing waits and nothing is known to be on disk."""
-        self.pending = self._saved = self._copy = None
-        self._complained = self._called_slow = self._uncopied = False
-        self._pause = 0.0
+    @property
+    def idle(self) -> bool:
+        """Whether no thread is at work for the strokes."""
+        return self._write is None and self._copies.idle
+
+    # ---------------------------------------------------------------- saving
 
     def save_due(self) -> None:
-        """Write what has waited long enough; while that fails, keep the copy elsewhere fresh."""
-        if self.pending is None:
-            return
-        if self._clock() >= self._due_at:
-            self.flush()
-        elif self._complained and self._uncopied and self._clock() >= self._copy_at:
-            self._rescue()
+        """Take note of a write that has ended, begin the next; while that fails, keep a copy elsewhere."""
+        self._take_note()
+        now = self._clock()
+        if self._write is not None:
+            if now - self._write.began >= HUNG:
+                self._hold(_no_answer(HUNG))
+        elif self._untaken and now >= self._due_at:
+            self._begin()
+        self._complain()
+        if self._trouble and now >= self._copies.due_at:
+            self._copy()
 
     def flush(self) -> bool:
-        """Write what waits, now; whether everything is on disk."""
-        if self.pending is None:
-            return True
-        item, array = self.pending
-        if not self._complained and self._is_on_disk(item, array):
-            self.pending = None  # painted and taken back: what is on disk is true again
-            return True
-        began = self._clock()
-        try:
-            self._desk.write(item, array)
-        except (PccsError, OSError) as error:
-            self._due_at = self._clock() + RETRY_DELAY
-            self._rescue()
-            self._complain(item, error)
-            return False
-        self._pause = self._clock() - began
-        self.is_saved(item, array)
-        self.pending = self._copy = None
-        self._uncopied = False
-        self._succeeded(item)
-        self._desk.written(item, array)
-        return True
+        """Write what waits, and wait for it, though not for ever; whether everything is on disk."""
+        hangs = self._write is not None and self._trouble
+        patience = BRIEF if hangs else PATIENCE
+        until = time.monotonic() + patience
+        if not self._ended(until, patience) and self._write is not None:
+            return self._held()
+        self._begin()
+        return (self._ended(until, patience) and self.pending is None) or self._held()
 
     def need_saved(self) -> None:
         """Write what waits.
@@ -120,50 +158,168 @@ class Strokes:
             If that is not possible: what would come next must not be done without it.
         """
         if not self.flush():
+            hangs = self._write is not None
             raise ProjectError(
-                "the strokes on this image cannot be saved", remedy="Make room on the disk, then go on"
+                "the strokes on this image cannot be saved",
+                remedy="Wait until its drive answers" if hangs else "Make room on the disk, then go on",
             )
 
     def safe_to_leave(self) -> bool:
         """Write what waits; whether it is in the project, or at least in a copy on another disk."""
         if self.flush():
             return True
-        if self._copy is None or self.pending is None:
+        if self.pending is None or self._copies.place is None or self._copies.edition != self._edition:
             return False
         self._desk.say(
             "error",
-            f"The strokes on {self.pending[0]} could not be saved; a copy is at {self._copy}, and is taken "
-            "into the project when it is opened again.",
+            f"The strokes on {self.pending[0]} could not be saved; a copy is at {self._copies.place}, and is "
+            "taken into the project when it is opened again.",
         )
+        return True
+
+    def leave(self, close: Callable[[], None]) -> bool:
+        """End with the project: ``close`` it after a write under way; whether that has happened.
+
+        A drive that does not answer keeps the project's lock until it does: nobody else may paint on what
+        that write is still going to change.
+        """
+        write, pending, hangs = self._write, self.pending, bool(self._trouble)
+        if write is None or pending is None:
+            last: Callable[[], None] | None = None
+        else:
+            last = self._last_try(write, *pending)
+
+        def end() -> None:
+            try:
+                if last is not None:
+                    last()
+            finally:
+                close()
+
+        errand = Errand(end, after=write.errand if write is not None else None)
+        if not errand.wait(BRIEF if hangs and write is not None else 2 * PATIENCE):
+            return False
+        errand.result()
+        return True
+
+    # -------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Begin to write what waits, if it differs from what is on disk."""
+        if self.pending is None or self._write is not None:
+            return
+        item, array = self.pending
+        self._untaken = False
+        if not self._trouble and self._is_on_disk(item, array):
+            self.pending = None  # painted and taken back: what is on disk is true again
+            return
+        array = array.copy()  # the hand goes on while the thread writes
+        save, clock, began = self._desk.saving(item, array), self._clock, self._clock()
+
+        def do() -> tuple[Saved, float]:
+            return save(), clock() - began
+
+        self._write = _Write(item, array, self._edition, began, Errand(do))
+
+    def _ended(self, until: float, patience: float) -> bool:
+        """Wait for the write under way; whether there is none now that failed or goes on."""
+        if self._write is None:
+            return True
+        if not self._write.errand.wait(max(0.0, until - time.monotonic())):
+            self._hold(_no_answer(patience))
+            return False
+        return self._take_note()
+
+    def _take_note(self) -> bool:
+        """Of a write that has ended; whether none has failed."""
+        write = self._write
+        if write is None or not write.errand.done:
+            return True
+        self._write = None
+        try:
+            saved, seconds = write.errand.result()
+        except Exception as error:
+            self._untaken, self._due_at = True, self._clock() + RETRY_DELAY
+            if not isinstance(error, (PccsError, OSError)):
+                raise
+            self._hold(str(error))
+            return False
+        self._saved = (write.item, write.array)
+        if write.edition == self._edition:
+            self.pending, self._untaken = None, False
+            self._copies.drop(write.item, self._edition)
+        self._succeeded(write.item, seconds)
+        self._desk.written(write.item, saved)
         return True
 
     def _is_on_disk(self, item: str, array: UInt8) -> bool:
         return self._saved is not None and self._saved[0] == item and np.array_equal(self._saved[1], array)
 
-    def _rescue(self) -> None:
-        if self.pending is not None and self._uncopied:
-            self._uncopied = False
-            self._copy = self._desk.rescue(*self.pending)
+    def _last_try(self, write: _Write, item: str, array: UInt8) -> Callable[[], None]:
+        """What is done once a write that hung at the end has ended after all."""
+        newer = write.edition != self._edition
+        save, drop = self._desk.saving(item, array.copy()), self._desk.dropping(item)
 
-    def _complain(self, item: str, error: Exception) -> None:
-        if self._complained:  # once is enough; the write is tried again and again
+        def again() -> None:
+            with suppress(PccsError, OSError):  # the copy elsewhere is what is left then
+                try:
+                    write.errand.result()
+                    if newer:
+                        save()
+                except (PccsError, OSError):
+                    save()
+                drop()
+
+        return again
+
+    # --------------------------------------------------------------- trouble
+
+    def _hold(self, reason: str) -> None:
+        """Strokes cannot be saved now: they stay here, and a copy is put elsewhere."""
+        if not self._trouble:
+            self._trouble = reason
+            self._copy()
+
+    def _held(self) -> bool:
+        """Somebody needed them saved: have at least the copy, and say so."""
+        self._copies.wait()
+        self._copy()
+        self._copies.wait()
+        self._complain()
+        return False
+
+    def _copy(self) -> None:
+        if self.pending is not None:
+            under_way = self._write.array if self._write is not None else None
+            self._copies.make(*self.pending, self._edition, under_way)
+
+    def _complain(self) -> None:
+        """Once is enough; the write is tried again and again."""
+        if not self._trouble or self._complained or self.pending is None or not self._copies.idle:
             return
         self._complained = True
-        where = f"a copy is at {self._copy}" if self._copy else "do not close napari"
+        place = self._copies.place
+        where = f"a copy is at {place}" if place else "do not close napari"
+        again = "" if self._write is not None else f" Trying again every {RETRY_DELAY:.0f} s."
         self._desk.say(
             "error",
-            f"The strokes on {item} are not saved yet: {error} Nothing you painted is lost: {where}. "
-            f"Trying again every {RETRY_DELAY:.0f} s.",
+            f"The strokes on {self.pending[0]} are not saved yet: {self._trouble} "
+            f"Nothing you painted is lost: {where}.{again}",
         )
 
-    def _succeeded(self, item: str) -> None:
+    def _succeeded(self, item: str, seconds: float) -> None:
+        self._trouble = ""
         if self._complained:
             self._complained = False
             self._desk.say("info", f"The strokes on {item} are saved now.")
-        if self._pause > SLOW and not self._called_slow:
+        elif seconds > SLOW and not self._called_slow:
             self._called_slow = True
             self._desk.say(
                 "warning",
-                f"Saving a stroke takes {self._pause:.1f} s on this drive, and the window waits for it; "
-                "a project on a disk of this computer is quicker.",
+                f"Saving a stroke takes {seconds:.1f} s on this drive: so much of your work is at risk if "
+                "the power fails. A project on a disk of this computer is quicker.",
             )
+
+
+def _no_answer(seconds: float) -> str:
+    return f"The drive of the project has not answered for {seconds:.0f} s."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,21 @@ def session(project_path: Path, clock: Clock) -> Iterator[Session]:
     session.open_project(project_path)
     yield session
     session.close()
+
+
+@pytest.fixture
+def settle() -> Callable[[Session], None]:
+    """Ticks a session until what it writes on other threads is written and taken note of."""
+
+    def ticking(session: Session) -> None:
+        quiet, until = 0, time.monotonic() + 30
+        while quiet < 2:
+            session.tick()
+            quiet = quiet + 1 if session.annotations.idle else 0
+            assert time.monotonic() < until, "a write does not end"
+            time.sleep(0.001)
+
+    return ticking
 
 
 @pytest.fixture

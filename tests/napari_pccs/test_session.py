@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ from pccs.events import (
 )
 from pccs.project import Project
 
+Settle: TypeAlias = Callable[[Session], None]
+
 
 def paint(session: Session, value: int, rows: slice = slice(0, 8)) -> np.ndarray[Any, Any]:
     """Paint a band on the item on screen, as the viewer link would."""
@@ -44,12 +47,14 @@ def predict(session: Session, labels: np.ndarray[Any, Any], *, step: int = 5) ->
     session.events.take([event])
 
 
-def test_a_stroke_is_on_disk_within_half_a_second(session: Session, clock: Any, project_path: Path) -> None:
+def test_a_stroke_is_on_disk_within_half_a_second(
+    session: Session, clock: Any, project_path: Path, settle: Settle
+) -> None:
     paint(session, 2)
-    session.tick()
+    settle(session)
     assert session.need_project().revision(session.need_item()) == 0, "not yet due"
     clock.now += 0.3
-    session.tick()
+    settle(session)
     reader = Project.open(project_path, write=False)
     assert (reader.annotation("a")[:8] == 2).all()
 
@@ -71,7 +76,9 @@ def test_an_unchanged_annotation_makes_no_revision(session: Session) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid"), reason="needs POSIX folders")
-def test_a_failed_write_keeps_the_strokes_and_is_tried_again(session: Session, clock: Any) -> None:
+def test_a_failed_write_keeps_the_strokes_and_is_tried_again(
+    session: Session, clock: Any, settle: Settle
+) -> None:
     said: list[tuple[str, str]] = []
     session.signals.said.connect(lambda level, text: said.append((level, text)))
     folder = session.need_project().path / "annotations"
@@ -84,7 +91,7 @@ def test_a_failed_write_keeps_the_strokes_and_is_tried_again(session: Session, c
     folder.unlink()
     folder.mkdir()
     clock.now += 6
-    session.tick()
+    settle(session)
     assert (session.need_project().annotation("a")[:8] == 2).all()
 
 
@@ -289,7 +296,7 @@ def test_browsing_asks_for_no_predictions_and_staying_asks_for_one(
     session: Session, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[Any] = []
-    monkeypatch.setattr(session, "send", sent.append)
+    monkeypatch.setattr(session, "_send", sent.append)
     project = session.need_project()
     run = project.new_run({"preset": "pccs"})
     (run.path / "checkpoint.json").write_text("{}")

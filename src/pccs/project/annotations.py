@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +38,7 @@ class AnnotationStore:
         self._index = RevisionIndex(folder, _PATTERN)
         self._painted: dict[str, tuple[int, bool]] = {}
         self._doubtful: dict[str, Path] = {}
+        self._saving = threading.Lock()
         self.damaged: list[str] = []
         """A sentence for each revision that could not be read."""
 
@@ -110,6 +112,10 @@ class AnnotationStore:
     def save(self, item: Item, annotation: NDArray[Any], shape: tuple[int, int]) -> int:
         """Write a new revision and return its number."""
         raster = checked(item, annotation, shape)
+        with self._saving:
+            return self._save(item, raster)
+
+    def _save(self, item: Item, raster: Raster) -> int:
         rev = self.revision(item) + 1
         path = self._path(item, rev)
         while os.path.lexists(path):  # a damaged revision has left the index, but keeps its number
@@ -126,9 +132,9 @@ class AnnotationStore:
                 remedy=disk_remedy(error),
             ) from error
         self._replace_doubtful(item, None)
+        self._painted[item.key] = (rev, bool(raster.any()))  # first: who sees the revision must not read it
         self._index.add(path.name)
         self._index.prune(item.key, KEEP)
-        self._painted[item.key] = (rev, bool(raster.any()))
         return rev
 
     @staticmethod

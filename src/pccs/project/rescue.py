@@ -43,6 +43,8 @@ class _Facts(BaseModel):
     project: str
     item: str
     revision: int
+    under_way: str = ""
+    """What the write that hung at that time would make the next revision, as a digest."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,17 @@ class Taken:
         return " ".join(parts)
 
 
-def keep(project: Project, item: Item, array: Raster) -> Path | None:
-    """Put a copy of the annotation of ``item`` on another disk; where, or ``None`` if that failed too."""
-    facts = _Facts(project=str(project.path), item=item.name, revision=project.revision(item))
+def keep(project: Project, item: Item, array: Raster, under_way: Raster | None = None) -> Path | None:
+    """Put a copy of the annotation of ``item`` on another disk; where, or ``None`` if that failed too.
+
+    ``under_way`` is what a write that does not end may put into the project yet: older than ``array``.
+    """
+    facts = _Facts(
+        project=str(project.path),
+        item=item.name,
+        revision=project.revision(item),
+        under_way="" if under_way is None else _digest(under_way),
+    )
     for place in places():
         path = place / _name(project, item)
         try:
@@ -114,8 +124,9 @@ def take(project: Project) -> Taken:
             continue
         try:
             item = project.item(facts.item)
-            if not np.array_equal(project.annotation(item), array):
-                if project.revision(item) != facts.revision:
+            known = project.annotation(item)
+            if not np.array_equal(known, array):
+                if project.revision(item) != facts.revision and _digest(known) != facts.under_way:
                     left.append(path)
                     continue
                 project.save_annotation(item, array)
@@ -153,6 +164,10 @@ def _read(path: Path) -> tuple[_Facts, Raster]:
             raise ValueError("it is no annotation")
         array: Raster = page.asarray()
     return facts, array
+
+
+def _digest(array: Raster) -> str:
+    return blake2b(array.tobytes(), digest_size=16).hexdigest()
 
 
 def _mark(project: Project) -> str:

@@ -82,8 +82,10 @@ class RevisionIndex:
         """Take note of a file without listing the folder."""
         match = self._pattern.fullmatch(name)
         if match and all(e.name != name for e in self.entries(match["key"])):
-            self._file(name, self._entries)
-            self._entries[match["key"]].sort(key=lambda e: e.rev)
+            more = {match["key"]: list(self.entries(match["key"]))}
+            self._file(name, more)
+            # In one step: another thread may read at any moment, and a list is empty while it is sorted.
+            self._entries[match["key"]] = sorted(more[match["key"]], key=lambda e: e.rev)
 
     def drop(self, key: str, entry: Entry) -> None:
         """Forget an entry (the file itself is left to the caller)."""
