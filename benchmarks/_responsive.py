@@ -19,7 +19,6 @@ from benchmarks._harness import say
 from benchmarks._window import PATIENCE, Hand, Heart, Window, wait
 from pccs.project import Project
 from pccs.samples import SAMPLES, make_sample_project, sample_root
-from pccs.worker.launch import default_threads
 
 if TYPE_CHECKING:
     from napari_pccs.session import Session
@@ -29,6 +28,8 @@ ENOUGH = 5
 """Strokes and snapshots that are waited for at least: on a slow machine longer than the time asked for."""
 MOSAIC = "mosaic"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_SETTLING = 25.0
+"""Seconds of training before its speed is measured: the worker has tried other numbers of threads by then."""
 
 
 def make_project(path: Path) -> Project:
@@ -227,26 +228,26 @@ class Shown:
 # ------------------------------------------------------------------------------ threads
 
 
-def threads(window: Window, seconds: float) -> list[dict[str, float]]:
-    """Delay of the painting window and speed of training for every number of compute threads."""
+def threads(window: Window, seconds: float) -> list[dict[str, Any]]:
+    """Delay of the painting window and speed of training: as the program chooses, and for each number."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    chosen = default_threads()
+    before = {name: os.environ.pop(name, None) for name in _THREADS}
     found = []
-    before = {name: os.environ.get(name) for name in _THREADS}
-    for count in sorted({1, chosen, cores, cores + 1}):
-        os.environ.update(dict.fromkeys(_THREADS, str(count)))
+    for count in (None, *sorted({1, cores, cores + 1})):
+        if count is not None:
+            os.environ.update(dict.fromkeys(_THREADS, str(count)))
         with opened(window) as session:
             idle = delays(window, seconds)
             start_training(window)
-            wait(2.0)
+            wait(_SETTLING)
             step, began = session.training.step, time.perf_counter()
             busy = delays(window, seconds)
             speed = (session.training.step - step) / (time.perf_counter() - began)
             ratio = percentile(busy, 95) / percentile(idle, 95)
             end_training(window, session)
-        facts = {"threads": count, "chosen": count == chosen, "steps_per_s": speed, "ratio": ratio}
+        facts = {"threads": count, "chosen": count is None, "steps_per_s": speed, "ratio": ratio}
         found.append({**facts, **spread(busy)})
-        say(f"{count} threads: {speed:.2f} steps/s, delay p95 {percentile(busy, 95):.1f} ms")
+        say(f"{count or 'chosen'} threads: {speed:.2f} steps/s, delay p95 {percentile(busy, 95):.1f} ms")
     for name, value in before.items():
         os.environ.pop(name, None)
         if value is not None:

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
+from typing import NoReturn
 
 from pccs.errors import ConfigError, DeviceError, PccsError, ProjectLocked, WorkerError
 from pccs.events import Noticed, Ready, StateChanged
@@ -20,6 +21,7 @@ from pccs.project import Project
 from pccs.worker import log
 from pccs.worker.ending import BROKEN, DEVICE_LOST, REFUSED
 from pccs.worker.heart import Heart
+from pccs.worker.launch import ADAPT
 from pccs.worker.pipe import EventPipe, Inbox, listen, take_pipes
 
 _LOCK_WAIT = 5.0
@@ -103,7 +105,10 @@ def _device(wish: str, emit: EventPipe) -> tuple[str, str]:
 
     for name in dict.fromkeys((wish, "auto", "cpu")):
         try:
-            return name, describe_device(resolve_device(name))
+            found = resolve_device(name)
+            most = os.environ.get(ADAPT, "1")
+            tried = found.type == "cpu" and most != "1"
+            return name, f"CPU, 1 to {most} threads" if tried else describe_device(found)
         except ConfigError as error:  # the project came from another machine
             emit(Noticed("warning", f"{error} Going on with what this machine has."))
         except RuntimeError as error:  # it is there, and its driver refuses
@@ -129,5 +134,14 @@ def _locked(project: Project) -> Iterator[None]:
         yield
 
 
+def _leave(status: int) -> NoReturn:
+    """End at once. Every file is closed by now, and taking torch apart first costs a second of a processor,
+    ten on a busy machine, for which whoever quits would have to wait.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

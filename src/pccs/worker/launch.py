@@ -25,6 +25,12 @@ cores others use too each step then takes many times as long: 2 threads on 2 bus
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
+ADAPT = "PCCS_MOST_THREADS"
+"""Most compute threads the worker may try (``worker/threads.py``). Not set where somebody chose a number."""
+
+_MOST = 8
+"""The steps of a small network gain nothing from more."""
+
 
 def command_line(project: Path, device: str | None = None) -> list[str]:
     """The exact command line of the worker of ``project``; ``device`` instead of the project's own."""
@@ -48,8 +54,8 @@ def environment(threads: int | None = None, base: Mapping[str, str] | None = Non
     Parameters
     ----------
     threads
-        Compute threads; ``None`` keeps what the user has set, and otherwise leaves one core to
-        the window (at least 1, at most 8).
+        Compute threads; ``None`` keeps what the user has set, and otherwise begins with one core left to
+        the window (at least 1, at most 8) and lets the worker try other numbers.
     base
         Environment to start from, by default that of this process.
     """
@@ -57,6 +63,10 @@ def environment(threads: int | None = None, base: Mapping[str, str] | None = Non
     if sys.platform == "linux":
         env.setdefault("GLIBC_TUNABLES", MALLOC)
     env.setdefault(*WAITING)
+    if threads is None and not any(name in env for name in _THREADS):
+        env[ADAPT] = str(min(_MOST, _cores()))
+    else:
+        env.pop(ADAPT, None)
     for name in _THREADS:
         if threads is not None:
             env[name] = str(threads)
@@ -69,11 +79,16 @@ def environment(threads: int | None = None, base: Mapping[str, str] | None = Non
 
 def default_threads() -> int:
     """One fewer than the cores this process may use, at least 1, at most 8."""
+    return min(_MOST, max(1, _cores() - 1))
+
+
+def _cores() -> int:
+    """Cores this process may use."""
     if sys.platform == "linux":
-        cores = len(os.sched_getaffinity(0))
+        count = len(os.sched_getaffinity(0))
     else:
-        cores = os.cpu_count() or 1
-    return min(8, max(1, cores - 1))
+        count = os.cpu_count() or 1
+    return count
 
 
 def creation_flags() -> int:

@@ -17,6 +17,7 @@ from pccs.predict.predictor import Predictor, release_memory
 from pccs.train import Trainer
 from pccs.train.loop import FIRST_SAVE, SAVE_EVERY, record
 from pccs.train.trainer import DivergedError
+from pccs.worker import threads
 from pccs.worker.recovery import Runaway, device_failure, slower, smaller, sound, unsettled
 
 Emit: TypeAlias = Callable[[Event], None]
@@ -46,6 +47,7 @@ class Session:
         self.wish, self.emit = wish, emit
         self.paused = False
         self._process = psutil.Process()
+        self._threads = threads.tuner(trainer.device.type)
         self._worked = 0.0
         self._roll_backs = 0
         self._figures: dict[str, float] = {}
@@ -112,7 +114,8 @@ class Session:
     def _attempt(self) -> Exception | None:
         """Step; the error that can be mended, if there was one."""
         try:
-            figures = self.trainer.step()
+            with self._threads.step() if self._threads else contextlib.nullcontext():
+                figures = self.trainer.step()
         except DivergedError as error:
             return error
         except (MemoryError, RuntimeError) as error:
