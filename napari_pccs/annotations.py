@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,32 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Acceptance:
-    """What accepting an item changed, so that it can be taken back, also by napari's undo."""
+class Packed:
+    """An annotation that is rarely looked at again, in a hundredth of its room."""
 
-    before: UInt8
+    data: bytes
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, array: UInt8) -> Packed:
+        """Pack ``uint8 (H, W)``."""
+        return cls(zlib.compress(np.ascontiguousarray(array), 1), array.shape)
+
+    def array(self) -> UInt8:
+        """What was packed."""
+        return np.frombuffer(bytearray(zlib.decompress(self.data)), np.uint8).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What accepting an item changed, so that it can be taken back, also by napari's undo.
+
+    It is kept of every item accepted while the window is open: hence packed.
+    """
+
+    before: Packed
     complete: bool
-    final: UInt8
+    final: Packed
 
 
 CORRECTED = "corrected"
@@ -212,7 +233,9 @@ class Annotations:
         before = self.current().copy()
         labels = session.prediction.labels if session.prediction is not None else None
         final = final_mask(before, labels, project.classes, complete=complete)
-        self._accepted[item.name] = Acceptance(before, complete, final)
+        self._accepted[item.name] = Acceptance(Packed.of(before), complete, Packed.of(final))
+        if not complete:
+            project.note_taken(item, np.where(before == 0, final, np.uint8(0)))
         self._judge(item, final)
         self.replace(item.name, final)
         project.set_complete(item, True)
@@ -238,8 +261,16 @@ class Annotations:
         number = int(np.count_nonzero(taken))
         if number:
             array[taken] = prediction.labels[taken]
+            session.need_project().note_taken(item, np.where(taken, prediction.labels, np.uint8(0)))
             self.replace(item.name, array)
         return number
+
+    def taken_over(self, array: UInt8) -> float:
+        """Share of the current item's pixels whose annotation ``array`` is as the model said, not painted."""
+        project, item = self._session.project, self._session.current
+        if project is None or item is None or not array.size:
+            return 0.0
+        return float(project.taken(item, array).mean())
 
     def toggle_accepted(self) -> None:
         """Accept the current item, or take its acceptance back."""
@@ -256,7 +287,7 @@ class Annotations:
         last = self._accepted.get(item.name)
         if last is not None:
             project.set_complete(item, last.complete)
-            self.replace(item.name, last.before)
+            self.replace(item.name, last.before.array())
         else:
             self._tell_changed(item)
 
@@ -307,9 +338,9 @@ class Annotations:
 
 def _keep_acceptance_true(project: Project, item: Item, array: UInt8, last: Acceptance | None) -> None:
     """A stroke on an accepted item opens it again; undo and redo go over the acceptance and back."""
-    if last is not None and np.array_equal(array, last.before):
+    if last is not None and np.array_equal(array, last.before.array()):
         project.set_complete(item, last.complete)
-    elif last is not None and np.array_equal(array, last.final):
+    elif last is not None and np.array_equal(array, last.final.array()):
         project.set_complete(item, True)
         project.set_accepted(item, True)
         return

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_pccs.review import Prediction, final_mask
 from napari_pccs.sources import Runner, at_once
 from pccs.errors import PccsError
@@ -80,7 +82,10 @@ class Batch:
         if labels is None and not complete:
             return False
         painted = project.annotation(item)
-        project.save_annotation(item, final_mask(painted, labels, project.classes, complete=complete))
+        final = final_mask(painted, labels, project.classes, complete=complete)
+        if not complete:
+            project.note_taken(item, np.where(painted == 0, final, np.uint8(0)))
+        project.save_annotation(item, final)
         project.set_complete(item, True)
         project.set_accepted(item, True)
         return True

@@ -124,6 +124,7 @@ class ClassEditor:
             array = project.annotation(item)
             array[array == value] = into
             session.annotations.replace(item.name, array)
+        project.forget_class(value)
         self._set([label for label in classes if label.value != value])
         session.reread_prediction()
         if session.selected_class == value:

@@ -32,6 +32,8 @@ class Coverage:
         The name of the class most of those are taken for.
     background
         The name of the first class.
+    taken
+        Share of its pixels that were taken over from a prediction and not painted since.
     """
 
     unpainted: float
@@ -39,6 +41,7 @@ class Coverage:
     doubted: float
     doubted_as: str
     background: str
+    taken: float = 0.0
 
     @property
     def suspicious(self) -> bool:
@@ -58,18 +61,30 @@ class Coverage:
                 f"The model takes {percent(self.doubted)} of the image for {self.doubted_as} there. "
                 "Paint what is missing, or make the item partial again."
             )
-        return " ".join(parts)
+        return " ".join(parts + self._origin())
+
+    def _origin(self) -> list[str]:
+        return [f"{percent(self.taken)} was taken over from the model."] if self.taken else []
 
     def partial_sentence(self) -> str:
         """What it means that the item is partial."""
         if self.unpainted == 0:
-            return "Partial, and every pixel is painted."
-        share = percent(self.unpainted)
-        return f"Partial: {share} of the pixels are not painted. They are unknown, not background."
+            said = "Partial, and every pixel is painted."
+        else:
+            said = (
+                f"Partial: {percent(self.unpainted)} of the pixels are not painted. "
+                "They are unknown, not background."
+            )
+        return " ".join([said, *self._origin()])
 
 
-def coverage(annotation: UInt8, prediction: UInt8 | None, classes: Sequence[LabelClass]) -> Coverage:
-    """Measure an annotation ``(H, W)`` beside the prediction of the same item, if there is one."""
+def coverage(
+    annotation: UInt8, prediction: UInt8 | None, classes: Sequence[LabelClass], taken: float = 0.0
+) -> Coverage:
+    """Measure an annotation ``(H, W)`` beside the prediction of the same item, if there is one.
+
+    ``taken`` is the share of its pixels that were taken over from a prediction.
+    """
     first, open_ = classes[0], annotation == 0
     size = max(1, annotation.size)
     doubts = dict.fromkeys((label.value for label in classes[1:]), 0)
@@ -83,6 +98,7 @@ def coverage(annotation: UInt8, prediction: UInt8 | None, classes: Sequence[Labe
         doubted=sum(doubts.values()) / size,
         doubted_as=next((label.name for label in classes if label.value == most), ""),
         background=first.name,
+        taken=taken,
     )
 
 

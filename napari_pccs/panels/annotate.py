@@ -97,7 +97,8 @@ class AnnotateStage(QWidget):
         session, layer = self._desk.session, self._desk.link.annotation
         painted = np.asarray(layer.data) if layer is not None else session.annotations.current()
         prediction = session.prediction.labels if session.prediction is not None else None
-        return coverage(painted, prediction, session.need_project().classes)
+        taken = session.annotations.taken_over(painted)
+        return coverage(painted, prediction, session.need_project().classes, taken)
 
     def _explain(self, facts: Coverage, complete: bool, accepted: bool) -> None:
         doubted = complete and not accepted and facts.suspicious

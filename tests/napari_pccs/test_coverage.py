@@ -61,3 +61,13 @@ def test_shares_never_look_like_all_or_nothing() -> None:
         "more than 99 %",
         "100 %",
     ]
+
+
+def test_what_was_taken_over_is_said_of_either_kind() -> None:
+    painted = np.ones((10, 10), np.uint8)
+    facts = coverage(painted, None, CLASSES, taken=0.25)
+    assert (
+        facts.partial_sentence() == "Partial, and every pixel is painted. 25 % was taken over from the model."
+    )
+    assert facts.complete_sentence().endswith("25 % was taken over from the model.")
+    assert "model" not in coverage(painted, None, CLASSES).partial_sentence()

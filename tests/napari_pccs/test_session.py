@@ -132,6 +132,9 @@ def test_accept_freezes_paint_over_prediction_and_measures_it(session: Session) 
     assert (final[24:, 32:] == 1).all()
     assert facts.corrective_dice == pytest.approx(2 * 24 * 32 / (48 * 32 + 24 * 32))
     assert session.annotations.corrected() == [("a", pytest.approx(2 / 3))]
+    assert project.taken("a")[24:].all()
+    assert not project.taken("a")[:24].any(), "what was painted is the user's own"
+    assert session.annotations.taken_over(final) == 0.5
 
 
 def test_taking_an_acceptance_back_restores_the_strokes(session: Session) -> None:
@@ -141,6 +144,7 @@ def test_taking_an_acceptance_back_restores_the_strokes(session: Session) -> Non
     session.annotations.toggle_accepted()
     project = session.need_project()
     assert np.array_equal(project.annotation("a"), before)
+    assert not project.taken("a").any()
     assert project.item_facts(project.item("a")).state == "partial"
 
 

@@ -21,6 +21,7 @@ from pccs.project.predictions import SnapshotStore
 from pccs.project.session import Session
 from pccs.project.sources import Standing
 from pccs.project.state import State
+from pccs.project.taken import TakenStore
 
 SettingT = TypeVar("SettingT")
 OnError: TypeAlias = Callable[[PccsError], None]
@@ -35,6 +36,7 @@ class ProjectFolder:
         self._state = State(path, backup=session is not None)
         self._annotations = AnnotationStore(path / "annotations", writes=session is not None)
         self._snapshots = SnapshotStore(path / "predictions")
+        self._taken = TakenStore(path / "taken")
         self._recovered = session.recovered(self._annotations) if session else ""
 
     # ------------------------------------------------------------ opening and closing

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pccs.errors import ProjectError
 
-_TOP = ("annotations", "predictions", "predictions/visible", "runs", "sources", "worker.log", "worker.log.1",
-        ".open", ".lock", ".lock.json", ".worker.lock", ".worker.lock.json")  # fmt: skip
+_TOP = ("annotations", "taken", "predictions", "predictions/visible", "runs", "sources", "worker.log",
+        "worker.log.1", ".open", ".lock", ".lock.json", ".worker.lock", ".worker.lock.json")  # fmt: skip
 
 
 def refuse_links(folder: Path) -> None:

@@ -5,6 +5,7 @@
     NAME.pccs/
       project.json                 classes, sources, item states, settings
       annotations/ITEM.r0004.tif   what people painted; newest revision wins, five are kept
+      taken/ITEM.tif               which of it was taken over from a prediction
       predictions/ITEM.r0007….npy  what the teacher sees; two are kept
       runs/0001-pccs/              settings, metrics, checkpoints of a training run
       sources/                     viewer layers that had no file
@@ -13,7 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,30 @@ class Project(ProjectFolder):
         self._writable()
         item = self.item(item)
         return self._annotations.save(item, annotation, self.shape(item))
+
+    def note_taken(self, item: str | Item, labels: Raster) -> None:
+        """Remember what was taken over from a prediction: class values ``(H, W)``, 0 elsewhere.
+
+        On a disk that is full it is not remembered, and that is all.
+        """
+        self._writable()
+        with suppress(OSError):
+            self._taken.add(self.item(item), labels)
+
+    def taken(self, item: str | Item, annotation: Raster | None = None) -> NDArray[np.bool_]:
+        """Annotated pixels ``(H, W)`` that are as they were taken over from a prediction, not painted.
+
+        ``annotation`` is the newest one unless told otherwise.
+        """
+        item = self.item(item)
+        return self._taken.among(item, self.annotation(item) if annotation is None else annotation)
+
+    def forget_class(self, value: int) -> None:
+        """Class ``value`` is deleted: what was taken over as it is no longer known."""
+        self._writable()
+        for item in self.items:
+            with suppress(OSError):
+                self._taken.forget(item, self.shape(item), value)
 
     def annotated_items(self) -> list[str]:
         """Names of the items that are complete or have any painted pixel, in order."""
