@@ -21,6 +21,11 @@ from napari_pccs import ui
 from pccs.labels import DEFAULT_COLORS, LabelClass
 
 IMAGE_FILTER = "Images (*.png *.tif *.tiff *.jpg *.jpeg *.bmp *.nii *.nii.gz *.npy *.npz);;All files (*)"
+MASK_FILTER = (
+    "Masks (*.png *.tif *.tiff *.bmp *.nii *.nii.gz *.npy *.npz *.json *.geojson *.zip *.roi);;All files (*)"
+)
+
+MODEL_FILTER = "Models (*.safetensors);;All files (*)"
 
 
 def ask_files(parent: QWidget) -> list[Path]:
@@ -31,7 +36,13 @@ def ask_files(parent: QWidget) -> list[Path]:
 
 def ask_mask_file(parent: QWidget) -> Path | None:
     """One mask file, or ``None``."""
-    name, _ = QFileDialog.getOpenFileName(parent, "Mask of an image", str(Path.home()), IMAGE_FILTER)
+    name, _ = QFileDialog.getOpenFileName(parent, "Mask of an image", str(Path.home()), MASK_FILTER)
+    return Path(name) if name else None
+
+
+def ask_model_file(parent: QWidget) -> Path | None:
+    """The file of an exported model, or ``None``."""
+    name, _ = QFileDialog.getOpenFileName(parent, "Start from a model", str(Path.home()), MODEL_FILTER)
     return Path(name) if name else None
 
 

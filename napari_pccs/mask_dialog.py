@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pccs import ui
+from pccs.images import Key
 from pccs.labels import LabelClass
 from pccs.project.mask_values import MaskValues, preset_table
 
@@ -28,6 +30,8 @@ NEW = -1
 
 MANY = 40
 """Unnamed values above which one row stands for them all: objects with a number each, most likely."""
+
+_COLOUR = re.compile("#[0-9a-f]{6}")
 
 ROW_HEIGHT, ROWS_SHOWN, INDENT = 34, 8, 22
 
@@ -44,10 +48,10 @@ class Choice(QComboBox):
 class MaskMeaning:
     """How masks are to be understood."""
 
-    table: dict[int, int]
-    """Mask value → class value, 0 for not annotated."""
-    new: tuple[tuple[int, ...], ...]
-    """Mask values that make a new class, one tuple for each class."""
+    table: dict[Key, int]
+    """What masks say → class value, 0 for not annotated."""
+    new: tuple[tuple[Key, ...], ...]
+    """What makes a new class, one tuple for each class."""
     complete: bool
 
 
@@ -110,8 +114,8 @@ class MaskDialog(QDialog):
 
     def meaning(self) -> MaskMeaning:
         """What was chosen; every value has a choice once the dialog was accepted."""
-        table: dict[int, int] = {label.export: label.value for label in self._classes}
-        new: list[tuple[int, ...]] = []
+        table: dict[Key, int] = {label.export: label.value for label in self._classes}
+        new: list[tuple[Key, ...]] = []
         for group, choice in zip(self._groups, self.choices, strict=True):
             value = choice.currentData()
             if value == NEW:
@@ -122,7 +126,7 @@ class MaskDialog(QDialog):
 
     # --------------------------------------------------------------- parts
 
-    def _choice(self, group: tuple[int, ...]) -> Choice:
+    def _choice(self, group: tuple[Key, ...]) -> Choice:
         box = Choice()
         box.setPlaceholderText("Choose…")
         for label in self._classes:
@@ -148,8 +152,10 @@ class MaskDialog(QDialog):
         header.setSectionResizeMode(2, QHeaderView.ResizeMode.Stretch)
         for row, (group, choice) in enumerate(zip(self._groups, self.choices, strict=True)):
             number = max(found.values[value] for value in group)
-            for column, words in enumerate((_title(group), ui.count(number, "mask"))):
+            for column, words in enumerate((_title(group, found.names), ui.count(number, "mask"))):
                 cell = QTableWidgetItem(words)
+                if column == 0 and _COLOUR.fullmatch(words):
+                    cell.setIcon(ui.swatch(words))
                 cell.setFlags(Qt.ItemFlag.ItemIsEnabled)
                 table.setItem(row, column, cell)
             table.setCellWidget(row, 2, ui.column(choice, margin=2))
@@ -190,7 +196,7 @@ def _have(number: int) -> str:
     return "one of these images has" if number == 1 else f"{number:,} of these images have"
 
 
-def _rows(values: Mapping[int, int], named: Mapping[int, int]) -> list[tuple[int, ...]]:
+def _rows(values: Mapping[Key, int], named: Mapping[Key, int]) -> list[tuple[Key, ...]]:
     """Values that share a row: each alone, unless there are many that nobody named."""
     unnamed = [value for value in values if value not in named]
     if len(unnamed) <= MANY:
@@ -198,10 +204,11 @@ def _rows(values: Mapping[int, int], named: Mapping[int, int]) -> list[tuple[int
     return [*((value,) for value in values if value in named), tuple(unnamed)]
 
 
-def _title(group: tuple[int, ...]) -> str:
+def _title(group: tuple[Key, ...], names: Mapping[int, str] | None = None) -> str:
     if len(group) == 1:
-        return f"{group[0]}"
-    return f"{len(group):,} others, {min(group)} … {max(group)}"
+        own = (names or {}).get(group[0]) if isinstance(group[0], int) else None
+        return f"{group[0]}" + (f" ({own})" if own else "")
+    return f"{len(group):,} others, {group[0]} … {group[-1]}"
 
 
 def _heading(name: str, found: MaskValues) -> str:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pccs.errors import PccsError
 from pccs.events import Reload
-from pccs.images import find_images, probe
+from pccs.images import Key, find_images, join_address, probe
 from pccs.project import Source
 from pccs.project.mask_values import MaskValues, find_values
 
@@ -72,10 +72,16 @@ class Sources:
         """Understand a source by other axes; its old annotations stay on disk but no longer apply."""
         project = self._session.need_project()
         info = project.sources[stem].info
-        probe(info.path, axes)  # refuse before anything is taken out
+        place = join_address(info.path, info.part)
+        picked = info.picked if probe(place, axes).stored_channels == info.stored_channels else ()
         self._session.leave_item()
         project.remove_source(stem)
-        project.add_source(info.path, axes=axes, stem=stem)
+        project.add_source(place, axes=axes, stem=stem, channels=picked, window=info.window)
+        self.changed()
+
+    def choose(self, stem: str, channels: Sequence[int], window: tuple[float, float] | None) -> None:
+        """Use these channels of a source (all of them when there are none), and these values."""
+        self._session.need_project().choose(stem, channels=channels, window=window)
         self.changed()
 
     def relink(self, stem: str, place: Path) -> None:
@@ -106,13 +112,13 @@ class Sources:
         place: str | Path,
         *,
         complete: bool = True,
-        table: Mapping[int, int] | None = None,
+        table: Mapping[Key, int] | None = None,
         run: Runner = at_once,
     ) -> list[str]:
         """Take masks named like the images as annotations; names of the items that have one now.
 
-        ``table`` is mask value → class value, the classes' export values by default. A mask that does
-        not fit costs one sentence, and the others go on.
+        ``table`` is what masks say (numbers, names, colours) → class value, by default as the classes say. A
+        mask that does not fit costs one sentence, and the others go on.
         """
         session = self._session
         project = session.need_project()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from napari_pccs.desk import Desk
 from napari_pccs.label_layers import planes_for, take_layer, values_of
 from napari_pccs.mask_dialog import MaskMeaning, ask_meaning
 from napari_pccs.ui import button, reported, row, stage_layout, text
-from pccs.images import SourceInfo
+from pccs.images import Key, SourceInfo
 
 AXES_CHOICES = (
     "YX",
@@ -238,7 +239,8 @@ class ImagesStage(QWidget):
             meaning = ask_meaning(self, layer.name, found, project.classes, replaced)
             if meaning is None:
                 return
-            done = take_layer(session, array, self._table(meaning), complete=meaning.complete)
+            table = {key: value for key, value in self._table(meaning).items() if isinstance(key, int)}
+            done = take_layer(session, array, table, complete=meaning.complete)
             layer.visible = False
             session.say("info", f"Annotations from {layer.name} for {ui.count(len(done), 'image')}.")
 
@@ -255,20 +257,23 @@ class ImagesStage(QWidget):
             done = session.sources.import_masks(
                 place,
                 complete=meaning.complete,
-                table=self._table(meaning),
+                table=self._table(meaning, found.names),
                 run=self._desk.run_aside("Reading the masks…"),
             )
             if done:
                 session.say("info", f"Annotations from {place.name} for {ui.count(len(done), 'image')}.")
 
-    def _table(self, meaning: MaskMeaning) -> dict[int, int]:
-        """Mask value → class value, after making the classes that are new."""
+    def _table(self, meaning: MaskMeaning, names: Mapping[int, str] | None = None) -> dict[Key, int]:
+        """What masks say → class value, after making the classes that are new."""
         table = dict(meaning.table)
-        for values in meaning.new:
-            made = self._desk.classes.add(
-                f"value {values[0]}" if len(values) == 1 else "object", export=values[0]
-            )
-            table.update(dict.fromkeys(values, made.value))
+        for keys in meaning.new:
+            first = keys[0]
+            if isinstance(first, str):
+                made = self._desk.classes.add(first)
+            else:
+                name = (names or {}).get(first, f"value {first}")
+                made = self._desk.classes.add(name if len(keys) == 1 else "object", export=first)
+            table.update(dict.fromkeys(keys, made.value))
         return table
 
     def _relink(self) -> None:

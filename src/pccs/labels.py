@@ -89,6 +89,17 @@ def classes_from_table(names: Mapping[int, str]) -> tuple[LabelClass, ...]:
     return classes
 
 
+def classes_from_colours(names: Mapping[str, str]) -> tuple[LabelClass, ...]:
+    """Classes from a table *colour → name*, in its order; black, or *background*, is put in front."""
+    first = make_class(1, names.get("#000000", "background"))
+    others = [(color, name) for color, name in names.items() if color != "#000000"]
+    if len(others) >= MAX_CLASSES:
+        raise ProjectError(f"there are {len(others) + 1} classes", allowed=f"at most {MAX_CLASSES}")
+    classes = (first, *(make_class(k, name, color=color) for k, (color, name) in enumerate(others, start=2)))
+    check_classes(classes)
+    return classes
+
+
 def check_classes(classes: Sequence[LabelClass]) -> None:
     """Raise :class:`~pccs.errors.ProjectError` unless the classes can be told apart."""
     if not 1 <= len(classes) <= MAX_CLASSES:

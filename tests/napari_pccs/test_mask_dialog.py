@@ -102,6 +102,22 @@ def test_very_many_values_share_one_row(qtbot: Any, classes: tuple[LabelClass, .
     assert dialog.meaning().new == (tuple(range(3, MANY + 10)),)
 
 
+def test_names_and_colours_are_rows_like_values(qtbot: Any, classes: tuple[LabelClass, ...]) -> None:
+    values = {0: 3, 5: 1, "#ff0010": 2, "NUCLEUS": 1}
+    found = MaskValues(values, 3, 3, frozenset("ab"), {5: "lumen"})
+    dialog = MaskDialog(None, "masks", found, classes)
+    qtbot.addWidget(dialog)
+    titles = [dialog.table.item(row, 0) for row in range(4)]
+    assert [cell.text() for cell in titles] == ["0", "5 (lumen)", "#ff0010", "NUCLEUS"]
+    assert [cell.icon().isNull() for cell in titles] == [True, True, False, True]
+    assert [box.currentText() for box in dialog.choices] == ["background", "", "", "nucleus"]
+    choose(dialog, 1, 0)
+    choose(dialog, 2, NEW)
+    meaning = dialog.meaning()
+    assert meaning.table["NUCLEUS"] == 3
+    assert meaning.new == (("#ff0010",),)
+
+
 def test_nothing_is_imported_before_the_question_is_answered(
     full: PccsPanel, masks: Path, monkeypatch: pytest.MonkeyPatch, heard: list[tuple[str, str]]
 ) -> None:

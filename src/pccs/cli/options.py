@@ -9,15 +9,17 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from pccs.errors import ConfigError, ProjectError
-from pccs.labels import LabelClass, classes_from_table
+from pccs.labels import LabelClass, classes_from_colours, classes_from_table
 from pccs.project import Project
 
 FORMATS_HELP = (
     "tiff (default), ome-tiff, png, npy, nifti, ome-zarr, coco, coco-polygons, geojson (QuPath) or imagej-roi"
 )
+
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def add_project(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +59,27 @@ def seconds(text: str) -> float:
     return value
 
 
+def channel_list(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between, for argparse."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and len(part) < 6 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of channels such as 0,2")
+    return tuple(map(int, parts))
+
+
+def window(text: str) -> tuple[float, float]:
+    """``CENTER,WIDTH`` or ``LOW:HIGH`` as the lowest and highest value, for argparse."""
+    middle = "," in text
+    try:
+        first, second = (float(part) for part in text.split("," if middle else ":"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no window such as 40,400 or -160:240") from None
+    low, high = (first - second / 2, first + second / 2) if middle else (first, second)
+    if not -math.inf < low < high < math.inf:
+        raise argparse.ArgumentTypeError(f"no value lies in the window {text!r}")
+    return low, high
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[Project]:
     """The project at ``path``, open for reading: it may be open in napari at the same time."""
@@ -68,6 +91,8 @@ def reading(path: Path) -> Iterator[Project]:
 
 def read_classes(path: Path) -> tuple[LabelClass, ...]:
     """Classes from a JSON file ``{"0": "background", "1": "lesion", …}`` (mask value → name).
+
+    In the same way ``{"#ff0000": "lesion", …}`` names the colours of masks; black is the background.
 
     Raises
     ------
@@ -81,20 +106,23 @@ def read_classes(path: Path) -> tuple[LabelClass, ...]:
         raise ConfigError("there is no such file", path=path, allowed=f"a file such as {example}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"it is no JSON ({error})", path=path, allowed=f"such as {example}") from error
+    if not isinstance(table, dict) or not table:
+        raise ConfigError("it is no table of classes", path=path, allowed=f"such as {example}")
+    for key, name in table.items():
+        if not isinstance(name, str) or not name.strip() or re.search(r"[\ud800-\udfff]", name):
+            raise ConfigError(f"the name of class {key} is {name!r}", path=path, allowed=f"such as {example}")
+    if all(_COLOUR.fullmatch(key) for key in table):
+        return classes_from_colours({key.lower(): name.strip() for key, name in table.items()})
     return classes_from_table(_checked_table(table, path, example))
 
 
-def _checked_table(table: Any, path: Path, example: str) -> dict[int, str]:
-    if not isinstance(table, dict) or not table:
-        raise ConfigError("it is no table of classes", path=path, allowed=f"such as {example}")
+def _checked_table(table: dict[str, str], path: Path, example: str) -> dict[int, str]:
     names: dict[int, str] = {}
     for key, name in table.items():
         if not (key.strip().isdecimal() and len(key) < 20 and int(key) < 2**32):
             raise ConfigError(
                 f"the mask value {key!r} is no whole number", path=path, allowed=f"such as {example}"
             )
-        if not isinstance(name, str) or not name.strip() or re.search(r"[\ud800-\udfff]", name):
-            raise ConfigError(f"the name of class {key} is {name!r}", path=path, allowed=f"such as {example}")
         if int(key) in names:
             raise ConfigError(f"the mask value {int(key)} is there twice", path=path)
         names[int(key)] = name.strip()

@@ -4,14 +4,18 @@ from pccs.images.address import join_address, split_address
 from pccs.images.find import files_by_stem, find_images, name_of, stem_of
 from pccs.images.formats import SUFFIXES, format_of
 from pccs.images.info import SourceInfo
-from pccs.images.masks import read_mask
+from pccs.images.masks import MaskFile, read_marks, read_mask
 from pccs.images.opened import CACHE
 from pccs.images.planes import assemble, chosen, disassemble, probe, read_plane, read_planes
+from pccs.images.shapes.paint import Key, Marks
 from pccs.images.write import write_array, write_tiff
 
 __all__ = [
     "CACHE",
     "SUFFIXES",
+    "Key",
+    "Marks",
+    "MaskFile",
     "SourceInfo",
     "assemble",
     "chosen",
@@ -22,6 +26,7 @@ __all__ = [
     "join_address",
     "name_of",
     "probe",
+    "read_marks",
     "read_mask",
     "read_plane",
     "read_planes",

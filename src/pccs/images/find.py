@@ -86,15 +86,18 @@ def _parts(folder: Path) -> list[Path]:
     return [join_address(folder, part) for part in parts] if len(parts) > 1 else [folder]
 
 
-def images_in(folder: Path) -> list[Path]:
-    """Files and folders in ``folder`` that have the name of an image, as a person counts."""
-    found = [p for p in folder.iterdir() if not p.name.startswith(".") and _is_image(p)]
+def images_in(folder: Path, more: tuple[str, ...] = ()) -> list[Path]:
+    """Files and folders in ``folder`` that have the name of an image, as a person counts.
+
+    Files that end in one of ``more`` are listed too.
+    """
+    found = [p for p in folder.iterdir() if not p.name.startswith(".") and _is_image(p, more)]
     return sorted(found, key=_as_counted)
 
 
-def _is_image(path: Path) -> bool:
+def _is_image(path: Path, more: tuple[str, ...]) -> bool:
     name = path.name.lower()
-    return (name.endswith(FILE_SUFFIXES) and path.is_file()) or (
+    return (name.endswith((*FILE_SUFFIXES, *more)) and path.is_file()) or (
         name.endswith(FOLDER_SUFFIXES) and path.is_dir()
     )
 

@@ -1,9 +1,8 @@
-"""Finding the masks that belong to images, and reading them as annotations."""
+"""Reading the masks that belong to images as annotations."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pccs.errors import MaskError, PccsError
-from pccs.images import SourceInfo, files_by_stem, read_mask, stem_of
+from pccs.images import Key, Marks, MaskFile, SourceInfo, read_marks
 from pccs.labels import LabelClass, Raster, from_mask
 from pccs.project.items import Item, Source
-
-_MARKED = re.compile(r"(.+?)[ _-](?:mask|label|labels|seg|segmentation)(?:[ _-]\d+)?", re.IGNORECASE)
+from pccs.project.mask_find import find_masks
+from pccs.project.mask_values import class_of
 
 
 class Target(Protocol):
@@ -32,85 +31,62 @@ class Target(Protocol):
     def set_complete(self, item: Item, complete: bool) -> None: ...
 
 
-def find_masks(place: Path, sources: Iterable[Source]) -> dict[str, list[Path]]:
-    """Mask files by the stem of their source.
-
-    In a folder a mask has its image's stem or, where there is none of that stem, the stem and ``_mask``,
-    ``_mask_1`` … (also ``_label`` and ``_seg``). A single file is the mask of the source with its stem, or
-    of the only source.
-
-    Raises
-    ------
-    MaskError
-        If ``place`` does not exist, or nothing in it belongs to any of the sources.
-    """
-    wanted = list(sources)
-    if not place.exists():
-        raise MaskError("there is no such file or folder", path=place, remedy="Check the name for a slip")
-    exact = {stem_of(place): [place]} if place.is_file() else files_by_stem(place)
-    marked: dict[str, list[Path]] = {}
-    for stem, paths in exact.items():
-        match = _MARKED.fullmatch(stem)
-        if match:
-            marked.setdefault(match[1], []).extend(paths)
-    found = {s.stem: _of_source(exact, s) or _of_source(marked, s) for s in wanted}
-    if place.is_file() and len(wanted) == 1:
-        return {wanted[0].stem: [place]}
-    found = {stem: paths for stem, paths in found.items() if paths}
-    if not found and wanted:
-        raise MaskError(
-            "no mask in it has the name of an image",
-            path=place,
-            allowed=f"files such as {wanted[0].stem}.png or {wanted[0].stem}_mask.png",
-        )
-    return found
-
-
-def _of_source(table: Mapping[str, list[Path]], source: Source) -> list[Path]:
-    own = source.info.path
-    for stem in (source.stem, stem_of(own)):
-        paths = [p for p in table.get(stem, []) if p.absolute() != own]
-        if paths:
-            return paths
-    return []
-
-
 def read_annotation(
-    paths: Sequence[Path],
+    masks: Sequence[MaskFile],
     info: SourceInfo,
     classes: Sequence[LabelClass],
     *,
     complete: bool,
-    table: Mapping[int, int] | None = None,
+    table: Mapping[Key, int] | None = None,
 ) -> Raster:
-    """The annotation ``(N, H, W)`` that the masks ``paths`` of one image make together.
+    """The annotation ``(N, H, W)`` that the masks of one image make together.
 
     Parameters
     ----------
-    paths
+    masks
         One mask, or several that are merged: where they overlap the higher class wins.
     complete
         Whether the masks say everything. If not, the first class means *unknown*.
     table
-        Mask value → class value; by default the classes' export values.
+        What a mask says (a number, name or colour) → class value; by default what the classes say.
 
     Raises
     ------
     MaskError
-        If a mask has another shape than the image, or a value the table does not name.
+        If a mask has another shape than the image, or says what the table does not name.
     """
-    table = table or {c.export: c.value for c in classes}
     merged: Raster | None = None
-    for path in paths:
-        planes = read_mask(path, info)
+    for mask in masks:
+        marks = read_marks(mask, info)
         try:
-            values = from_mask(planes, table)
+            values = _classed(marks, classes, table)
         except MaskError as error:
-            raise MaskError(error.what, path=path, allowed=error.allowed, remedy=error.remedy) from error
+            raise MaskError(error.what, path=mask.path, allowed=error.allowed, remedy=error.remedy) from error
         merged = values if merged is None else np.maximum(merged, values)
     if merged is None:
         raise ValueError("no mask was given")
     return merged if complete else np.where(merged == classes[0].value, np.uint8(0), merged)
+
+
+def _classed(marks: Marks, classes: Sequence[LabelClass], table: Mapping[Key, int] | None) -> Raster:
+    if not marks.keys:
+        numbers = {c.export: c.value for c in classes} if table is None else _numbers(table)
+        return from_mask(marks.planes, numbers)
+    found = [int(value) for value in np.unique(marks.planes)]
+    given = table or {}
+    said = {value: given.get(key, class_of(key, classes)) for value in found for key in [marks.key(value)]}
+    unknown = [str(marks.key(value)) for value, known in said.items() if known is None]
+    if unknown:
+        raise MaskError(
+            f"the mask names {', '.join(map(repr, unknown[:5]))}, which no class is",
+            allowed=", ".join(c.name for c in classes),
+            remedy="Add a class of that name (or colour), or say which class it means",
+        )
+    return from_mask(marks.planes, {value: known for value, known in said.items() if known is not None})
+
+
+def _numbers(table: Mapping[Key, int]) -> dict[int, int]:
+    return {key: value for key, value in table.items() if isinstance(key, int)}
 
 
 def import_masks(
@@ -119,15 +95,18 @@ def import_masks(
     project: Target,
     *,
     complete: bool,
-    table: Mapping[int, int] | None,
+    table: Mapping[Key, int] | None,
+    objects: bool,
+    boundary: bool,
     on_error: Callable[[PccsError], None],
 ) -> list[str]:
     """See :meth:`pccs.project.Project.import_masks`; ``items`` are listed by stem."""
     done: list[str] = []
-    for stem, paths in find_masks(place, [project.sources[stem] for stem in items]).items():
+    sources = [project.sources[stem] for stem in items]
+    for stem, masks in find_masks(place, sources, objects=objects, boundary=boundary).items():
         try:
             info = project.sources[stem].info
-            planes = read_annotation(paths, info, project.classes, complete=complete, table=table)
+            planes = read_annotation(masks, info, project.classes, complete=complete, table=table)
         except PccsError as error:
             on_error(error)
             continue

@@ -24,6 +24,7 @@ from pydantic import BaseModel
 
 from pccs import images
 from pccs.errors import PccsError
+from pccs.images import Key
 from pccs.labels import Raster
 from pccs.project import mask_import, models, runs
 from pccs.project.facts import ItemFacts, state_of
@@ -194,12 +195,14 @@ class Project(ProjectFolder):
         items: Iterable[str | Item],
         *,
         complete: bool = True,
-        table: Mapping[int, int] | None = None,
+        table: Mapping[Key, int] | None = None,
+        objects: bool = False,
+        boundary: bool = False,
         on_error: OnError | None = None,
     ) -> list[str]:
         """Take masks from a folder (or one file) as the annotations of ``items``.
 
-        Files belong together by stem (:func:`pccs.project.mask_import.find_masks`); items without a
+        Files belong together by stem (:func:`pccs.project.mask_find.find_masks`); items without a
         mask are left as they are. Returns the names of the items that got one.
 
         Parameters
@@ -207,7 +210,11 @@ class Project(ProjectFolder):
         complete
             Whether the masks say everything. If not, the first class's value means *unknown*.
         table
-            Mask value → class value; by default the classes' export values.
+            What a mask says (a number, name or ``#rrggbb``) → class value; by default what the classes'
+            export values, names and colours say.
+        objects, boundary
+            Whether each object has a number of its own, all of them one class; and whether the edges of
+            such objects are a class (:class:`pccs.images.MaskFile`).
         on_error
             Told of each mask that does not fit. Without it the first such
             :class:`~pccs.errors.MaskError` is raised, after the masks that fit were imported.
@@ -219,7 +226,14 @@ class Project(ProjectFolder):
         errors: list[PccsError] = []
         with self._change():
             done = mask_import.import_masks(
-                Path(place), by_stem, self, complete=complete, table=table, on_error=on_error or errors.append
+                Path(place),
+                by_stem,
+                self,
+                complete=complete,
+                table=table,
+                objects=objects,
+                boundary=boundary,
+                on_error=on_error or errors.append,
             )
         if errors:
             raise errors[0]

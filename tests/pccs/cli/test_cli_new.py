@@ -167,3 +167,69 @@ def test_a_project_is_never_overwritten(pccs, trained, data):
     done = pccs("new", trained, data / "images", status=2)
     assert "exists already" in done.sentence
     assert (trained / "project.json").read_bytes() == before
+
+
+def test_files_of_one_class_make_classes_of_their_names(pccs, data, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for name in ("wall", "lumen"):
+        imsave(masks / f"d0_{name}.png", np.eye(48, 40, k=len(name), dtype=np.uint8), check_contrast=False)
+    done = pccs("new", tmp_path / "a.pccs", data / "images", "--masks", masks)
+    assert "background (0), lumen (1), wall (2)" in done.out
+    assert "in the masks 0 is background, lumen is lumen, wall is wall" in done.out
+    with opened(tmp_path / "a.pccs") as project:
+        assert project.annotated_items() == ["d0"]
+        assert set(np.unique(project.annotation("d0"))) == {1, 2, 3}
+
+
+def test_colours_are_named_by_a_file(pccs, data, tmp_path):
+    masks, table = tmp_path / "masks", tmp_path / "classes.json"
+    masks.mkdir()
+    picture = np.zeros((48, 40, 3), np.uint8)
+    picture[:9, :9] = 255, 0, 0
+    imsave(masks / "d0.png", picture, check_contrast=False)
+    done = pccs("new", tmp_path / "a.pccs", data / "images", "--masks", masks)
+    assert "background (0), #ff0000 (1)" in done.out
+    table.write_text(json.dumps({"#FF0000": "tumour"}))
+    done = pccs("new", tmp_path / "b.pccs", data / "images", "--masks", masks, "--classes", table)
+    assert "in the masks 0 is background, #ff0000 is tumour" in done.out
+    with opened(tmp_path / "b.pccs") as project:
+        assert (project.annotation("d0")[:9, :9] == 2).all()
+        assert (project.annotation("d0") == 2).sum() == 81
+
+
+def test_numbered_objects_are_one_class_or_two(pccs, data, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    numbered = np.kron(np.arange(1, 121, dtype=np.uint16).reshape(12, 10), np.ones((4, 4), np.uint16))
+    imsave(masks / "d0.png", numbered, check_contrast=False)
+    done = pccs("new", tmp_path / "a.pccs", data / "images", "--masks", masks, status=2)
+    assert "say --instances" in done.sentence
+    done = pccs("new", tmp_path / "a.pccs", data / "images", "--masks", masks, "--instances")
+    assert "background (0), object (1)" in done.out
+    done = pccs("new", tmp_path / "b.pccs", data / "images", "--masks", masks, "--boundary")
+    assert "background (0), object (1), boundary (2)" in done.out
+    with opened(tmp_path / "b.pccs") as project:
+        assert project.annotation("d0")[4:8, 4:8].tolist() == [[3] * 4, [3, 2, 2, 3], [3, 2, 2, 3], [3] * 4]
+
+
+def test_channels_and_a_window_are_chosen(pccs, tmp_path):
+    stored = np.random.default_rng(0).integers(0, 9, (3, 20, 30)).astype(np.int16) * 100
+    np.save(tmp_path / "a.npy", stored)
+    path = tmp_path / "a.pccs"
+    options = ("--axes", "cyx", "--channels", "2,0", "--window", "40,400")
+    done = pccs("new", path, tmp_path / "a.npy", *options)
+    assert "2 channels, int16, of channels 2, 0, values -160 to 240" in done.out
+    with opened(path) as project:
+        assert np.array_equal(project.image("a"), np.moveaxis(stored[[2, 0]], 0, -1))
+        assert project.sources["a"].info.window == (-160, 240)
+    done = pccs("new", tmp_path / "b.pccs", tmp_path / "a.npy", "--axes", "cyx", "--channels", "3", status=2)
+    assert "channels 3 cannot be taken from it; allowed: each of 0 to 2" in done.sentence
+
+
+@pytest.mark.parametrize(
+    "option", ["--channels=x", "--window=5", "--window=9:3", "--window=1,-4", "--window=0:inf"]
+)
+def test_odd_channels_and_windows_are_refused(pccs, data, tmp_path, option):
+    pccs("new", tmp_path / "a.pccs", data / "images", option, status=2)
+    assert not (tmp_path / "a.pccs").exists()

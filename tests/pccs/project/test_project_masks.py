@@ -98,7 +98,7 @@ def test_bad_masks_cost_a_sentence_each_and_the_rest_goes_on(tmp_path: Path, pro
     assert project.import_masks(place, project.items, on_error=errors.append) == ["a"]
     assert [type(e) for e in errors] == [MaskError, MaskError]
     assert "b.png" in str(errors[0])
-    assert "coloured" in str(errors[1])
+    assert "names '#000001', '#030304', which no class is" in str(errors[1])
     with pytest.raises(MaskError, match=r"b\.png"):
         project.import_masks(place, project.items)
     assert project.is_complete("a")
