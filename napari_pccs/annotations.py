@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,23 +19,6 @@ from pccs.project import Item, Project, rescue
 
 if TYPE_CHECKING:
     from napari_pccs.session import Session
-
-
-@dataclass(frozen=True)
-class Packed:
-    """An annotation that is rarely looked at again, in a hundredth of its room."""
-
-    data: bytes
-    shape: tuple[int, ...]
-
-    @classmethod
-    def of(cls, array: UInt8) -> Packed:
-        """Pack ``uint8 (H, W)``."""
-        return cls(zlib.compress(np.ascontiguousarray(array), 1), array.shape)
-
-    def array(self) -> UInt8:
-        """What was packed."""
-        return np.frombuffer(bytearray(zlib.decompress(self.data)), np.uint8).reshape(self.shape)
 
 
 @dataclass(frozen=True)
