@@ -11,6 +11,7 @@ import psutil
 
 from benchmarks._meter import memory
 from benchmarks._window import PATIENCE, Hand, Window, wait
+from pccs.project.annotations import KEEP
 
 if TYPE_CHECKING:
     from napari_pccs.session import Session
@@ -27,6 +28,16 @@ class FastHand(Hand):
 
     STROKE, REST = 12, 3
 
+    def move_on(self) -> None:
+        """Move without a button, as every hand does between two strokes.
+
+        vispy keeps the mouse events of a drag until then, each one the one before it: without these moves
+        all events of all rounds would hang on the last.
+        """
+        for position in range(3):
+            wait(0.02)
+            self.hover(position)
+
 
 class Person:
     """Works through rounds of the same kind with the window's own buttons.
@@ -40,12 +51,29 @@ class Person:
     def __init__(self, window: Window) -> None:
         self.window, self.panel = window, window.panel
         self.session: Session = window.panel.session
-        self.worker: dict[str, float] = {"worker_rss_mib": 0.0, "worker_pss_mib": 0.0}
+        self.worker = dict.fromkeys(("worker_rss_mib", "worker_pss_mib", "worker_own_mib"), 0.0)
         """What the worker took up in the round's training."""
         self._classes = itertools.cycle([c.value for c in self.session.need_project().classes])
         self._rng = np.random.default_rng(0)
         self._round = 0
         self._home = self.session.need_item().name
+
+    def settle_in(self) -> None:
+        """Paint every image until the project keeps as much of it as it ever does.
+
+        What comes with an image that is painted for the first time is no growth with the hours: its
+        revisions, its place in the table, and in the worker its pixels.
+        """
+        project = self.session.need_project()
+        for item in project.items:
+            self.session.go_to(item.name)
+            for _ in range(KEEP):
+                array = self.session.annotations.current()
+                row, col = (self._rng.integers(0, side - 12) for side in array.shape)
+                array[row : row + 12, col : col + 12] = next(self._classes)
+                self.session.annotations.touched(array)
+                self.session.annotations.flush()
+        self._go_home()
 
     def round(self) -> None:
         """What a person does in :data:`MINUTES_A_ROUND`."""
@@ -85,6 +113,7 @@ class Person:
         hand.start()
         wait(strokes * 0.016 * (hand.STROKE + hand.REST))
         hand.stop()
+        hand.move_on()
         if self._rng.random() < 0.3:
             layer.undo()
 

@@ -178,11 +178,15 @@ class Hand:
             self._send("MouseButtonRelease", self._where(position))
             self._on_stroke(True)
 
+    def hover(self, position: int) -> None:
+        """Move over the canvas with no button held."""
+        self._send("MouseMove", self._where(position), held=False)
+
     def _where(self, position: int) -> tuple[float, float]:
         turn = 2 * np.pi * position / self.STROKE
         return self._centre[0] + self._radius * np.cos(turn), self._centre[1] + self._radius * np.sin(turn)
 
-    def _send(self, kind: str, where: tuple[float, float]) -> None:
+    def _send(self, kind: str, where: tuple[float, float], *, held: bool = True) -> None:
         from qtpy.QtCore import QEvent, QPointF, Qt
         from qtpy.QtGui import QMouseEvent
         from qtpy.QtWidgets import QApplication
@@ -190,13 +194,13 @@ class Hand:
         point = QPointF(*where)
         left, none = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
         moved = kind == "MouseMove"
-        held = none if kind == "MouseButtonRelease" else left
+        buttons = none if kind == "MouseButtonRelease" or not held else left
         event = QMouseEvent(
             getattr(QEvent.Type, kind),
             point,
             QPointF(self._canvas.mapToGlobal(point.toPoint())),
             none if moved else left,
-            held,
+            buttons,
             Qt.KeyboardModifier.NoModifier,
         )
         QApplication.sendEvent(self._canvas, event)

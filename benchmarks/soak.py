@@ -25,8 +25,8 @@ from benchmarks._window import Window, need_display, wait
 HERE = "PCCS_SOAK"
 """Environment: the folder in which everything temporary of this run lies, so that it can be counted."""
 GROWTH = {
-    "window_pss_mib": 5.0,
-    "worker_pss_mib": 5.0,
+    "window_own_mib": 5.0,
+    "worker_own_mib": 5.0,
     "open_files": 0.5,
     "threads": 0.2,
     "python_threads": 0.2,
@@ -41,7 +41,7 @@ GROWTH = {
 }
 """What may grow by how much in an hour of simulated use."""
 PANELS = (
-    ("memory, MiB", ("window_rss_mib", "window_pss_mib", "worker_rss_mib", "worker_pss_mib")),
+    ("memory, MiB", ("window_rss_mib", "window_own_mib", "worker_rss_mib", "worker_own_mib")),
     ("files, threads", ("open_files", "threads", "layers", "temporary_files")),
     ("callbacks", ("callbacks", "widgets", "qt_objects")),
     ("project, MiB", ("project_mib",)),
@@ -83,13 +83,14 @@ def soak(minutes: float) -> Series:
         session.adopt(make_sample_project(path))
         wait(0.5)
         person, began, enough = Person(window), time.monotonic(), _stop_flag()
+        person.settle_in()
         while ((passed := (time.monotonic() - began) / 60) < minutes and not enough) or len(series.rows) < 4:
             person.round()
             hour = (len(series.rows) + 1) * MINUTES_A_ROUND / 60
             series.add(hour, {**window_figures(window.panel), **person.worker, **folder_figures(path)})
             if len(series.rows) % 10 == 0:
                 now = series.rows[-1]
-                say(f"{passed:.1f} min, {hour:.1f} h simulated: window {now['window_pss_mib']:.0f} MiB")
+                say(f"{passed:.1f} min, {hour:.1f} h simulated: window {now['window_own_mib']:.0f} MiB")
         session.close()
     window.close()
     return series

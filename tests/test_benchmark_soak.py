@@ -20,7 +20,7 @@ def series(**slopes: float) -> Series:
         hour = k * 5 / 60
         row = {key: 100 + slopes.get(key, 0.0) * hour for key in soak.GROWTH}
         if k in (30, 50):
-            row["window_pss_mib"] += 500  # a worker that ended for a moment
+            row["window_own_mib"] += 500  # a worker that ended for a moment
         found.add(hour, row)
     return found
 
@@ -64,3 +64,4 @@ def test_this_process_can_be_weighed() -> None:
     del block
     gc.collect()
     assert after["rss_mib"] - before["rss_mib"] > 50
+    assert after["own_mib"] - before["own_mib"] > 50
