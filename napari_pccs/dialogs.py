@@ -20,7 +20,10 @@ from qtpy.QtWidgets import (
 from napari_pccs import ui
 from pccs.labels import DEFAULT_COLORS, LabelClass
 
-IMAGE_FILTER = "Images (*.png *.tif *.tiff *.jpg *.jpeg *.bmp *.nii *.nii.gz *.npy *.npz);;All files (*)"
+IMAGE_FILTER = (
+    "Images (*.png *.tif *.tiff *.jpg *.jpeg *.bmp *.nii *.nii.gz *.npy *.npz *.h5 *.hdf5 *.dcm)"
+    ";;All files (*)"
+)
 MASK_FILTER = (
     "Masks (*.png *.tif *.tiff *.bmp *.nii *.nii.gz *.npy *.npz *.json *.geojson *.zip *.roi);;All files (*)"
 )

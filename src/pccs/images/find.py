@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pccs.errors import ImageError
 from pccs.images.address import join_address, split_address
+from pccs.images.dicom import is_dicom, volumes
 from pccs.images.formats import FILE_SUFFIXES, FOLDER_SUFFIXES, SUFFIXES, is_zarr_image
 from pccs.images.info import SourceInfo
 from pccs.images.ome_zarr import parts_of
@@ -54,7 +55,7 @@ def find_images(paths: str | Path | Iterable[str | Path]) -> list[Path]:
             found += _parts(one) if is_zarr_image(one) else _listed(one)
         elif not one.exists():
             raise ImageError("there is no such file or folder", path=one, remedy="Check the name for a slip")
-        elif not one.name.lower().endswith(FILE_SUFFIXES):
+        elif not one.name.lower().endswith(FILE_SUFFIXES) and not is_dicom(one):
             raise ImageError("its ending is none of an image", path=one, allowed=", ".join(SUFFIXES))
         else:
             found.append(one)
@@ -70,20 +71,36 @@ def files_by_stem(folder: Path) -> dict[str, list[Path]]:
 
 
 def _listed(folder: Path) -> list[Path]:
-    files = images_in(folder)
+    files = [*images_in(folder), *_dicom_in(folder)]
     if not files:
-        inner = [p.name for p in sorted(folder.iterdir()) if p.is_dir() and images_in(p)]
+        inner = [p.name for p in sorted(folder.iterdir()) if p.is_dir() and (images_in(p) or _dicom_in(p))]
         hint = (
             f"Its folder {inner[0]!r} does; give that" if inner else f"Known endings: {', '.join(SUFFIXES)}"
         )
         raise ImageError("the folder holds no image", path=folder, remedy=hint)
-    return [part for file in files for part in (_parts(file) if is_zarr_image(file) else [file])]
+    return [part for one in files for part in (_parts(one) if _may_be_zarr(one) else [one])]
+
+
+def _dicom_in(folder: Path) -> list[Path]:
+    """The DICOM images of a folder: series of slices as parts of it, others as files."""
+    if not any(map(is_dicom, folder.iterdir())):
+        return []
+    try:
+        series, others = volumes(folder)
+    except ImageError:  # pydicom is missing: whoever opens the folder is told
+        return [folder]
+    alone = len(series) == 1
+    return [join_address(folder, "" if alone else name) for name in series] + list(others)
 
 
 def _parts(folder: Path) -> list[Path]:
     """The images of a folder of images that is called ``.zarr``, or the folder itself."""
     parts = parts_of(folder)
     return [join_address(folder, part) for part in parts] if len(parts) > 1 else [folder]
+
+
+def _may_be_zarr(path: Path) -> bool:
+    return path.name.lower().endswith(FOLDER_SUFFIXES) and path.is_dir()
 
 
 def images_in(folder: Path, more: tuple[str, ...] = ()) -> list[Path]:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from pccs.errors import ImageError
 from pccs.images.arrays import ArrayReader
+from pccs.images.dicom import DicomFileReader, DicomSeriesReader, is_dicom
+from pccs.images.dicom.find import SUFFIXES as DICOM_SUFFIXES
+from pccs.images.hdf5 import Hdf5Reader
 from pccs.images.nifti import NiftiReader
 from pccs.images.ome_zarr import OmeZarrReader
 from pccs.images.raster import RasterReader
@@ -41,22 +44,26 @@ _FILES = (
     Format((".tif", ".tiff"), "TIFF", _whole(TiffReader)),
     Format((".nii", ".nii.gz"), "NIfTI", _whole(NiftiReader)),
     Format((".npy", ".npz"), "NumPy", _whole(ArrayReader)),
+    Format((".h5", ".hdf5"), "HDF5", Hdf5Reader),
 )
+_DICOM = Format(DICOM_SUFFIXES, "DICOM", _whole(DicomFileReader))
+_SERIES = Format((), "a series of DICOM", DicomSeriesReader)
 _ZARR = Format((".ome.zarr", ".zarr"), "OME-Zarr", OmeZarrReader)
 
 FILE_SUFFIXES = tuple(suffix for one in _FILES for suffix in one.suffixes)
-"""Endings of image files, in lower case."""
+"""Endings of image files, in lower case, but for DICOM, whose files in a folder may belong together."""
 FOLDER_SUFFIXES = _ZARR.suffixes
 """Endings of folders that are images."""
-SUFFIXES = (*FILE_SUFFIXES, *FOLDER_SUFFIXES)
+SUFFIXES = (*FILE_SUFFIXES, *DICOM_SUFFIXES, *FOLDER_SUFFIXES)
 """File name endings that can be read, in lower case."""
 
 
 def format_of(path: Path) -> Format | None:
     """The format of a file, or of a folder that is an image; ``None`` when it is none."""
     if path.is_dir():
-        return _ZARR if is_zarr_image(path) else None
-    return next((one for one in _FILES if path.name.lower().endswith(one.suffixes)), None)
+        return _ZARR if is_zarr_image(path) else _SERIES if any(map(is_dicom, path.iterdir())) else None
+    known = next((one for one in _FILES if path.name.lower().endswith(one.suffixes)), None)
+    return known or (_DICOM if is_dicom(path) else None)
 
 
 def is_zarr_image(folder: Path) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from pccs.images.zarr_files import is_zarr
+
 _PART = 64 * 1024
 _MOST = 4096
 """Files of a folder that are looked at, in the order of their names."""
@@ -18,8 +20,8 @@ _MOST = 4096
 class Fingerprint(BaseModel):
     """Size, time of change, and a digest of the first and last 64 KiB.
 
-    Of a folder that is an image: the sizes and times of the first 4,096 files in it, and a digest of their
-    names, sizes and, where they describe the rest, contents.
+    Of a folder that is an image: the sizes and times of the first 4,096 files in it (of Zarr also of those
+    deeper down), and a digest of their names, sizes and, where they describe the rest, contents.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -56,7 +58,7 @@ def _digest(path: Path) -> str:
 
 def _of_folder(folder: Path) -> Fingerprint:
     digest, size, newest = blake2b(digest_size=16), 0, 0
-    for path in islice(_files(folder), _MOST):
+    for path in islice(_files(folder, deep=is_zarr(folder)), _MOST):
         stat = path.stat()
         size, newest = size + stat.st_size, max(newest, stat.st_mtime_ns)
         digest.update(f"{path.relative_to(folder).as_posix()} {stat.st_size}\n".encode(errors="replace"))
@@ -66,7 +68,7 @@ def _of_folder(folder: Path) -> Fingerprint:
     return Fingerprint(size=size, mtime_ns=newest, digest=digest.hexdigest())
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, *, deep: bool) -> Iterator[Path]:
     """Files below a folder, those of a folder before those of its folders, each by name."""
     folders = []
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
@@ -74,5 +76,5 @@ def _files(folder: Path) -> Iterator[Path]:
             folders.append(Path(entry.path))
         elif entry.is_file():
             yield Path(entry.path)
-    for inner in folders:
-        yield from _files(inner)
+    for inner in folders if deep else []:
+        yield from _files(inner, deep=True)

@@ -1,0 +1,128 @@
+"""HDF5 written by h5py and read by ours."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from pccs.errors import ImageError
+from pccs.images import find_images, probe, read_planes
+from pccs.project import Project
+
+STACK = np.random.default_rng(0).integers(0, 60_000, (7, 20, 30)).astype(np.uint16)
+
+
+def tags(letters: str) -> str:
+    return json.dumps({"axes": [{"key": a, "typeFlags": 2, "resolution": 0} for a in letters]})
+
+
+@pytest.mark.parametrize("chunks", [None, (4, 8, 8)])
+@pytest.mark.parametrize("ending", [".h5", ".hdf5"])
+def test_the_only_dataset(tmp_path: Path, chunks: Any, ending: str) -> None:
+    with h5py.File(tmp_path / f"a{ending}", "w") as file:
+        file.create_dataset("deep/raw", data=STACK, chunks=chunks, compression="gzip" if chunks else None)
+        file["name"] = "a text"
+        file["counts"] = [1, 2, 3]
+    info = probe(*find_images(tmp_path))
+    assert (info.axes, info.shape, info.dtype) == ("ZYX", STACK.shape, np.uint16)
+    assert np.array_equal(read_planes(info)[..., 0], STACK)
+
+
+def test_axes_of_ilastik_and_the_spacing_of_imagej(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("exported_data", data=STACK[..., None])
+        data.attrs["axistags"] = tags("tyxc")
+        data.attrs["element_size_um"] = [3.0, 0.5, 0.25]
+    info = probe(tmp_path / "a.h5")
+    assert (info.axes, info.unit, info.spacing) == ("TYXC", "µm", (None, 0.5, 0.25, None))
+    assert np.array_equal(read_planes(info)[..., 0], STACK)
+
+
+@pytest.mark.parametrize("noted", ["yx", "nonsense", 5])
+def test_axes_that_do_not_fit_are_guessed(tmp_path: Path, noted: Any) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["raw"] = STACK
+        file["raw"].attrs["axistags"] = noted if noted != "yx" else tags("yx")
+    assert probe(tmp_path / "a.h5").axes == "ZYX"
+
+
+def test_labels_of_dimensions(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["raw"] = STACK
+        for dim, label in zip(file["raw"].dims, ("channel", "y", "x"), strict=True):
+            dim.label = label
+    assert probe(tmp_path / "a.h5").axes == "CYX"
+
+
+def test_one_of_several_datasets(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["volumes/raw"] = STACK
+        file["volumes/labels"] = STACK // 30_000
+    with pytest.raises(
+        ImageError, match=r"2 datasets \(volumes/labels, volumes/raw\).*a\.h5:/volumes/labels"
+    ):
+        probe(path)
+    with pytest.raises(ImageError, match=r"no image 'raw'; allowed: volumes/labels, volumes/raw"):
+        probe(Path(f"{path}:/raw"))
+    with Project.create(tmp_path / "p.pccs") as project:
+        project.add_source(Path(f"{path}:/volumes/raw"))
+        assert list(project.sources) == ["a volumes raw"]
+    with Project.open(tmp_path / "p.pccs") as project:
+        assert np.array_equal(project.image("a volumes raw:6")[..., 0], STACK[6])
+        (tmp_path / "sub").mkdir()
+        path.rename(tmp_path / "sub" / "a.h5")
+        project.relink("a volumes raw", tmp_path / "sub")
+        assert project.check_source("a volumes raw") == "ok"
+        done = project.import_masks(
+            Path(f"{tmp_path}/sub/a.h5:/volumes/labels"), project.items[:2], table={0: 1, 1: 2}
+        )
+        assert done == ["a volumes raw:0", "a volumes raw:1"]
+        assert np.array_equal(project.annotation(done[1]) == 2, STACK[1] >= 30_000)
+
+
+def test_pixels_in_other_files_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret.bin").write_bytes(bytes(range(200)) * 3)
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["raw"] = STACK
+    with h5py.File(tmp_path / "external.h5", "w") as file:
+        file.create_dataset("raw", (20, 30), "u1", external=[(tmp_path / "secret.bin", 0, 600)])
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        layout = h5py.VirtualLayout(STACK.shape, STACK.dtype)
+        layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "raw", STACK.shape)
+        file.create_virtual_dataset("raw", layout)
+    with h5py.File(tmp_path / "link.h5", "w") as file:
+        file["raw"] = h5py.ExternalLink(tmp_path / "other.h5", "raw")
+    for name, says in (
+        ("external", "in other files"),
+        ("virtual", "in other files"),
+        ("link", "holds no data"),
+    ):
+        with pytest.raises(ImageError, match=says):
+            probe(tmp_path / f"{name}.h5")
+
+
+def test_groups_that_hold_each_other_come_to_an_end(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["one/two/raw"] = STACK
+        file["one/two/again"] = file["one"]
+    assert probe(tmp_path / "a.h5").shape == STACK.shape
+
+
+def test_damage_and_a_missing_package_cost_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + b"x" * 100)
+    with pytest.raises(ImageError, match="cannot be read as HDF5"):
+        probe(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["raw"] = STACK
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ImageError, match=r"package 'h5py'.*pip install 'napari-pccs\[hdf5\]'"):
+        probe(tmp_path / "b.h5")
