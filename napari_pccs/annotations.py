@@ -176,11 +176,10 @@ class Annotations:
         self._tell_changed(self._session.need_project().item(name))
         self._session.warm_up()
 
-    def copying(self, name: str, array: UInt8, under_way: UInt8 | None) -> Callable[[], Path | None]:
+    def copying(self, name: str, array: UInt8, under_way: UInt8 | None) -> list[Callable[[], Path | None]]:
         """What puts a copy of strokes that cannot be saved elsewhere, and says where."""
         project = self._session.need_project()
-        item = project.item(name)
-        return lambda: rescue.keep(project, item, array, under_way)
+        return rescue.keeping(project, project.item(name), array, under_way)
 
     def dropping(self, name: str) -> Callable[[], None]:
         """What removes that copy."""

@@ -9,15 +9,20 @@ from typing import Protocol
 from napari_pccs.errand import Errand
 from napari_pccs.review import UInt8
 
-PATIENCE = 3.0
-"""Seconds that somebody who needs the copy waits for it: that disk may hang too."""
+PLACE = 1.5
+"""Seconds that a place has for a copy before the next one is tried: a home may hang with the project."""
+PATIENCE = 4.0
+"""Seconds that somebody who needs the copy waits for it."""
 
 
 class CopyDesk(Protocol):
     """What copies need of the session; what is given is called on another thread."""
 
-    def copying(self, name: str, array: UInt8, under_way: UInt8 | None) -> Callable[[], Path | None]:
-        """What puts a copy elsewhere and says where; ``under_way`` may reach the project yet."""
+    def copying(self, name: str, array: UInt8, under_way: UInt8 | None) -> list[Callable[[], Path | None]]:
+        """What puts a copy elsewhere and says where, one for each place, the best first.
+
+        ``under_way`` may reach the project yet.
+        """
 
     def dropping(self, name: str) -> Callable[[], None]:
         """What removes the copy."""
@@ -59,7 +64,8 @@ class Copies:
         if edition == self.edition or not self.idle:
             return
         self.edition = edition
-        self._copying = Errand(self._desk.copying(item, array.copy(), under_way))
+        places = self._desk.copying(item, array.copy(), under_way)
+        self._copying = Errand(lambda: _first(places))
 
     def drop(self, item: str, edition: int) -> None:
         """The strokes are saved: remove the copy, if there is or will be one."""
@@ -73,3 +79,13 @@ class Copies:
         for errand in (self._copying, self._dropping):
             if errand is not None:
                 errand.wait(PATIENCE)
+
+
+def _first(places: list[Callable[[], Path | None]]) -> Path | None:
+    """The first copy that succeeds in time."""
+    for place in places:
+        errand = Errand(place)
+        path = errand.result() if errand.wait(PLACE) else None
+        if path is not None:
+            return path
+    return None

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_pccs import strokes
+from napari_pccs import stroke_copies, strokes
 from napari_pccs.session import Session
 from pccs.errors import ProjectError, ProjectLocked
 from pccs.project import Project, rescue
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from napari_pccs.panel import PccsPanel
 
 Settle: TypeAlias = Callable[[Session], None]
-PROMPT = 0.15
-"""Seconds that count as at once, on a busy machine."""
 
 
 class Drive:
@@ -171,6 +169,27 @@ def test_a_drive_that_does_not_answer_is_told_once_with_a_copy(
     settle(session)
     assert said[1:] == ["The strokes on a are saved now."]
     assert not list(rescued.iterdir())
+
+
+def test_a_home_that_hangs_with_the_project_is_not_waited_for(
+    session: Session,
+    drive: Drive,
+    clock: Any,
+    said: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(stroke_copies, "PLACE", 0.1)
+    monkeypatch.setattr(rescue, "places", lambda: [tmp_path / "home", tmp_path / "here"])
+    ours = rescue._ours
+    monkeypatch.setattr(
+        rescue, "_ours", lambda place: (place.name == "here" or released.wait(20)) and ours(place)
+    )
+    hanging(session, drive, clock, 2)
+    assert session.annotations.safe_to_leave()
+    assert f"a copy is at {tmp_path / 'here'}" in said[0]
+    released.set()
 
 
 @pytest.mark.parametrize("what", ["go to", "complete", "accept"])

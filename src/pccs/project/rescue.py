@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +47,8 @@ class _Facts(BaseModel):
     revision: int
     under_way: str = ""
     """What the write that hung at that time would make the next revision, as a digest."""
+    when: float = 0.0
+    """Seconds since 1970: of two copies of one item (a place that hung answered late) the newer counts."""
 
 
 @dataclass(frozen=True)
@@ -74,31 +78,42 @@ def keep(project: Project, item: Item, array: Raster, under_way: Raster | None =
 
     ``under_way`` is what a write that does not end may put into the project yet: older than ``array``.
     """
+    found = (place() for place in keeping(project, item, array, under_way))
+    return next((path for path in found if path is not None), None)
+
+
+def keeping(
+    project: Project, item: Item, array: Raster, under_way: Raster | None = None
+) -> list[Callable[[], Path | None]]:
+    """:func:`keep`, a function for each place that is tried: any of them may never come back."""
     facts = _Facts(
         project=str(project.path),
         item=item.name,
         revision=project.revision(item),
         under_way="" if under_way is None else _digest(under_way),
+        when=time.time(),
     )
-    for place in places():
-        path = place / _name(project, item)
-        try:
-            place.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not _ours(place):
-                continue
-            with writing(path) as temporary:
-                tifffile.imwrite(
-                    temporary,
-                    array,
-                    compression="zlib",
-                    photometric="minisblack",
-                    description=facts.model_dump_json(),
-                    metadata=None,
-                )
-        except OSError:
-            continue
-        return path
-    return None
+    paths = [place / _name(project, item) for place in places()]
+    return [partial(_keep, path, facts, array) for path in paths]
+
+
+def _keep(path: Path, facts: _Facts, array: Raster) -> Path | None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not _ours(path.parent):
+            return None
+        with writing(path) as temporary:
+            tifffile.imwrite(
+                temporary,
+                array,
+                compression="zlib",
+                photometric="minisblack",
+                description=facts.model_dump_json(),
+                metadata=None,
+            )
+    except OSError:
+        return None
+    return path
 
 
 def drop(project: Project, item: Item) -> None:
@@ -114,14 +129,7 @@ def drop(project: Project, item: Item) -> None:
 def take(project: Project) -> Taken:
     """Take the copies of this project in, where nothing newer was painted since."""
     items, left = [], []
-    for path in _copies(project):
-        try:
-            facts, array = _read(path)
-        except Exception:
-            # Broad on purpose: on a damaged file the decoder raises almost anything. It stays where it is.
-            continue
-        if facts.project != str(project.path):
-            continue
+    for path, facts, array in sorted(_readable(project), key=lambda one: -one[1].when):
         try:
             item = project.item(facts.item)
             known = project.annotation(item)
@@ -135,6 +143,17 @@ def take(project: Project) -> Taken:
         except (PccsError, OSError):
             left.append(path)
     return Taken(tuple(items), tuple(left))
+
+
+def _readable(project: Project) -> Iterator[tuple[Path, _Facts, Raster]]:
+    for path in _copies(project):
+        try:
+            facts, array = _read(path)
+        except Exception:
+            # Broad on purpose: on a damaged file the decoder raises almost anything. It stays where it is.
+            continue
+        if facts.project == str(project.path):
+            yield path, facts, array
 
 
 def _ours(place: Path) -> bool:

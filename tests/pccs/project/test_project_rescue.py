@@ -57,6 +57,20 @@ def test_a_copy_never_replaces_newer_strokes(project: Project, place: Path) -> N
     assert (project.annotation("a") == 1).all()
 
 
+def test_of_two_copies_the_newer_counts(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rescue, "places", lambda: [tmp_path / "slow", tmp_path / "quick"])
+    slow, _ = rescue.keeping(project, project.item("a"), raster(2))
+    _, quick = rescue.keeping(project, project.item("a"), raster(1) + 2)
+    assert quick() is not None
+    late = slow()  # a place that did not answer in time, and then did
+    taken = rescue.take(project)
+    assert taken.items == ("a",)
+    assert taken.left == (late,)
+    assert (project.annotation("a") == 3).all()
+
+
 def test_a_copy_of_another_project_or_a_damaged_one_is_left_alone(project: Project, place: Path) -> None:
     path = rescue.keep(project, project.item("a"), raster(2))
     assert path is not None
