@@ -51,9 +51,21 @@ class ImageLayers:
         self._kind: tuple[int, bool] | None = None
         self._stack: tuple[Stack, tuple[int, ...]] | None = None
         self._automatic: list[tuple[float, float]] = []
+        self._window: tuple[float, float] | None = None
 
-    def show(self, plane: npt.NDArray[Any], *, rgb: bool, stack: Stack | None = None) -> None:
-        """Show ``plane (H, W, C)``, or the ``stack`` it is a slice of: in place where the layers fit."""
+    def show(
+        self,
+        plane: npt.NDArray[Any],
+        *,
+        rgb: bool,
+        stack: Stack | None = None,
+        window: tuple[float, float] | None = None,
+    ) -> None:
+        """Show ``plane (H, W, C)``, or the ``stack`` it is a slice of: in place where the layers fit.
+
+        ``window`` is the contrast, measured when there is none.
+        """
+        self._window = window
         kind = (plane.shape[-1], rgb)
         shown = None if stack is None else (stack, plane.shape)
         if kind == self._kind:
@@ -120,6 +132,8 @@ class ImageLayers:
 
     def _limits(self, plane: npt.NDArray[Any], stack: Stack | None) -> list[tuple[float, float]]:
         """Contrast of each channel; of a stack wide enough for a few of its slices."""
+        if self._window is not None:
+            return [self._window] * plane.shape[-1]
         planes = [plane]
         if stack is not None:
             number = int(np.prod(stack.shape))

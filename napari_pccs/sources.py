@@ -81,8 +81,13 @@ class Sources:
 
     def choose(self, stem: str, channels: Sequence[int], window: tuple[float, float] | None) -> None:
         """Use these channels of a source (all of them when there are none), and these values."""
-        self._session.need_project().choose(stem, channels=channels, window=window)
+        project, current = self._session.need_project(), self._session.current
+        project.choose(stem, channels=channels, window=window)
+        if current is not None and current.stem == stem:
+            self._session.leave_item()
         self.changed()
+        if current is not None:
+            self._session.go_to(current.name)
 
     def relink(self, stem: str, place: Path) -> None:
         """Say where a source is now: the file, or the folder that holds it."""

@@ -231,7 +231,7 @@ class ViewerLink:
         stack = Stack(item.stem, info.stack_axes, info.stack_shape) if info.is_stack else None
         shape = plane.shape[:2]
         with self._quiet():
-            self._images.show(plane, rgb=rgb, stack=stack)
+            self._images.show(plane, rgb=rgb, stack=stack, window=info.window)
             self._slider.follow(stack, item.index)
             if shape != self._shown_shape:
                 self._fit_overlays(shape)

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt
-from qtpy.QtWidgets import QComboBox, QListView, QMenu, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QLineEdit, QListView, QMenu, QPushButton, QWidget
 
 from napari_pccs import dialogs, ui
 from napari_pccs.desk import Desk
 from napari_pccs.label_layers import planes_for, take_layer, values_of
 from napari_pccs.mask_dialog import MaskMeaning, ask_meaning
 from napari_pccs.ui import button, reported, row, stage_layout, text
-from pccs.images import Key, SourceInfo
+from pccs.images import Key, SourceInfo, parse_channels, parse_window
 
 AXES_CHOICES = (
     "YX",
@@ -97,6 +97,15 @@ class ImagesStage(QWidget):
             "One letter an axis, as stored: T time, Z slice, C channel, Y row, X column, S colour sample"
         )
         self.apply_axes = button("Change axes", self._change_axes)
+        self.channels, self.window = QLineEdit(), QLineEdit()
+        self.channels.setPlaceholderText("all channels")
+        self.channels.setToolTip("Channels to use, counted from 0, in this order: 2,0")
+        self.window.setPlaceholderText("values measured")
+        self.window.setToolTip(
+            "Values that matter, CENTER,WIDTH or LOW:HIGH: 40,400 for soft tissue in CT. "
+            "What lies beyond is cut off"
+        )
+        self.apply_choices = button("Use these", self._choose, tip="Annotations stay; train again afterwards")
         self.masks = self._make_masks()
         self.relink = button("Find the file…", self._relink, tip="Say where a file that moved is now")
         self.remove = button(
@@ -106,6 +115,7 @@ class ImagesStage(QWidget):
             self.list,
             self.about,
             row(text("Axes"), self.axes, self.apply_axes),
+            row(self.channels, self.window, self.apply_choices),
             row(self.masks, self.relink, self.remove),
         ]
         self._lay_out()
@@ -198,6 +208,9 @@ class ImagesStage(QWidget):
         self.axes.clear()
         self.axes.addItems([a for a in AXES_CHOICES if len(a) == len(info.axes)])
         self.axes.setCurrentText(info.axes)
+        self.channels.setText(", ".join(map(str, info.picked)))
+        self.window.setText("" if info.window is None else f"{info.window[0]:g}:{info.window[1]:g}")
+        self.channels.setEnabled(info.stored_channels > 1)
 
     def _change_axes(self) -> None:
         stem, project = self._selected(), self._desk.session.project
@@ -214,6 +227,13 @@ class ImagesStage(QWidget):
                 return
         with reported():
             self._desk.session.sources.change_axes(stem, axes)
+
+    def _choose(self) -> None:
+        stem = self._selected()
+        if stem is not None:
+            with reported():
+                channels, window = parse_channels(self.channels.text()), parse_window(self.window.text())
+                self._desk.session.sources.choose(stem, channels, window)
 
     def _import_folder(self) -> None:
         self._import_masks(dialogs.ask_folder(self, "Folder of masks, named like the images"))

@@ -83,6 +83,31 @@ def test_axes_of_a_stack_can_be_changed(panel: PccsPanel, tmp_path: Path) -> Non
     assert len(panel.link.images) == 4
 
 
+def test_channels_and_a_window_can_be_chosen(panel: PccsPanel, tmp_path: Path) -> None:
+    stored = np.random.default_rng(0).integers(-1000, 1000, (3, 20, 30)).astype(np.int16)
+    np.save(tmp_path / "s.npy", stored)
+    panel.session.create_project(tmp_path / "s.pccs")
+    panel.session.sources.add_paths([tmp_path / "s.npy"])
+    panel.images.axes.setCurrentText("CYX")
+    panel.images._change_axes()
+    panel.images.channels.setText("2,0")
+    panel.images.window.setText("40,400")
+    panel.images.apply_choices.click()
+    info = panel.session.need_project().sources["s"].info
+    assert (info.picked, info.window) == ((2, 0), (-160, 240))
+    assert panel.images.window.text() == "-160:240"
+    shown = panel.link.images
+    assert [layer.contrast_limits for layer in shown] == [[-160, 240]] * 2
+    assert np.array_equal(shown[0].data, stored[2])
+    panel.images.channels.setText("7")
+    panel.images.apply_choices.click()
+    assert panel.session.need_project().sources["s"].info.picked == (2, 0), "refused"
+    panel.images.axes.setCurrentText("ZYX")
+    panel.images._change_axes()
+    info = panel.session.need_project().sources["s"].info
+    assert (info.picked, info.window) == ((), (-160, 240)), "there are no such channels any more"
+
+
 def test_open_layers_become_sources(
     panel: PccsPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

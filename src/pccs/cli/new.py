@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pccs.cli.new_masks import take_masks
-from pccs.cli.options import channel_list, many, read_classes, window
+from pccs.cli.options import many, read_classes
 from pccs.errors import ConfigError, ProjectError
-from pccs.images import find_images
+from pccs.images import find_images, parse_channels, parse_window
 from pccs.project import Project
 
 NAME, SUMMARY = "new", "make a project from images (and masks)"
@@ -57,14 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--channels",
         metavar="0,2,…",
-        type=channel_list,
-        default=(),
+        default="",
         help="channels to use, counted from 0, in this order (all)",
     )
     add(
         "--window",
         metavar="CENTER,WIDTH|LOW:HIGH",
-        type=window,
+        default="",
         help="values that matter, such as 40,400 in CT; what lies beyond is cut off (measured)",
     )
     add(
@@ -106,9 +105,10 @@ def _removed_on_failure(path: Path) -> Iterator[None]:
 
 def _add_sources(project: Project, files: Sequence[Path], options: argparse.Namespace) -> None:
     axes = options.axes.upper() if options.axes else None
+    channels, window = parse_channels(options.channels), parse_window(options.window)
     with project.together():
         for file in files:
-            project.add_source(file, axes=axes, channels=options.channels, window=options.window)
+            project.add_source(file, axes=axes, channels=channels, window=window)
 
 
 # ------------------------------------------------------------------- what was made

@@ -59,27 +59,6 @@ def seconds(text: str) -> float:
     return value
 
 
-def channel_list(text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between, for argparse."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and len(part) < 6 for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of channels such as 0,2")
-    return tuple(map(int, parts))
-
-
-def window(text: str) -> tuple[float, float]:
-    """``CENTER,WIDTH`` or ``LOW:HIGH`` as the lowest and highest value, for argparse."""
-    middle = "," in text
-    try:
-        first, second = (float(part) for part in text.split("," if middle else ":"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no window such as 40,400 or -160:240") from None
-    low, high = (first - second / 2, first + second / 2) if middle else (first, second)
-    if not -math.inf < low < high < math.inf:
-        raise argparse.ArgumentTypeError(f"no value lies in the window {text!r}")
-    return low, high
-
-
 @contextmanager
 def reading(path: Path) -> Iterator[Project]:
     """The project at ``path``, open for reading: it may be open in napari at the same time."""

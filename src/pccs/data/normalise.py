@@ -40,6 +40,17 @@ def measure(planes: list[NDArray[np.generic]], *, joint: bool = False) -> Statis
     return Statistics(*zip(*(rows * channels if joint else rows), strict=True))
 
 
+def windowed(window: tuple[float, float], channels: int) -> Statistics:
+    """Statistics of a window of stored values that a person chose, the same for every image of that kind.
+
+    Its middle becomes 0; values spread evenly over it have a spread of 1. Nothing is measured, so that a
+    value with a meaning (Hounsfield units) is the same number to the network in every volume.
+    """
+    low, high = window
+    row = low, high, (low + high) / 2, (high - low) / 12**0.5
+    return Statistics(*((value,) * channels for value in row))
+
+
 def _measure_channel(values: NDArray[np.float32]) -> tuple[float, float, float, float]:
     finite = values[np.isfinite(values)]
     if not finite.size:

@@ -84,6 +84,7 @@ class Sampler:
 
     def refresh(self) -> None:
         """Read anew which items are annotated (items or sources may have come or gone)."""
+        self.store.forget_changed()
         project = self.store.project
         self.labelled = [n for n in project.annotated_items() if n not in self._withheld]
         known = {name for name in self.labelled if project.is_complete(name)}

@@ -12,10 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pccs.data.arena import Arena
-from pccs.data.normalise import Statistics, match_channels, measure, normalise, sample_indices
+from pccs.data.normalise import (
+    Statistics,
+    match_channels,
+    measure,
+    normalise,
+    sample_indices,
+    windowed,
+)
 from pccs.data.scale import scribbled_scale, working_scale
 from pccs.errors import ImageError, TrainingError
-from pccs.images import read_plane
+from pccs.images import SourceInfo, read_plane
 from pccs.labels import IGNORE, to_targets
 from pccs.project import Project
 
@@ -112,6 +119,7 @@ class ItemStore:
         limit = budget if budget is not None else memory_budget(self.device)
         self.images = Arena(self.device, torch.float32, limit // 4)
         self._shapes: dict[str, tuple[int, int]] = {}
+        self._infos: dict[str, tuple[str, SourceInfo]] = {}
         self._targets: dict[str, Tensor] = {}
         self._statistics: dict[str, Statistics] = {}
 
@@ -142,6 +150,8 @@ class ItemStore:
         if name not in self.images:
             image = self._load_image(name)
             self._shapes[name] = (image.shape[1], image.shape[2])
+            stem = self.project.item(name).stem
+            self._infos[name] = stem, self.project.sources[stem].info
             self.images.put(name, image)
         return self._shapes[name]
 
@@ -165,11 +175,24 @@ class ItemStore:
         """The annotation of ``name`` has changed."""
         self._targets.pop(name, None)
 
+    def forget_changed(self) -> None:
+        """Sources have gone, or are understood differently now: what was read of them is read again."""
+        sources = self.project.sources
+        for name, (stem, info) in list(self._infos.items()):
+            if stem not in sources or sources[stem].info != info:
+                self.images.forget(name)
+                self.forget_target(name)
+                self._statistics.pop(stem, None)
+                del self._infos[name], self._shapes[name]
+
     def statistics(self, name: str, image: NDArray[np.generic] | None = None) -> Statistics:
         """Intensity statistics of the source of ``name``; ``image`` is its plane if it is at hand."""
         item = self.project.item(name)
         if item.stem not in self._statistics:
             info = self.project.sources[item.stem].info
+            if info.window is not None:
+                self._statistics[item.stem] = windowed(info.window, info.channels)
+                return self._statistics[item.stem]
             if info.is_stack or image is None:
                 indices: Sequence[int] = sample_indices(info.n_planes) if info.is_stack else [item.index]
                 planes = [read_plane(info, i) for i in indices]

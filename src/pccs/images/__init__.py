@@ -1,6 +1,7 @@
 """Any image file as planes: ``probe`` it, read its planes, put planes of results back together."""
 
 from pccs.images.address import join_address, split_address
+from pccs.images.choices import parse_channels, parse_window
 from pccs.images.find import files_by_stem, find_images, name_of, stem_of
 from pccs.images.formats import SUFFIXES, format_of
 from pccs.images.info import SourceInfo
@@ -25,6 +26,8 @@ __all__ = [
     "format_of",
     "join_address",
     "name_of",
+    "parse_channels",
+    "parse_window",
     "probe",
     "read_marks",
     "read_mask",

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pccs.data.normalise import match_channels, measure, normalise, sample_indices
+from pccs.data.normalise import match_channels, measure, normalise, sample_indices, windowed
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32, np.float64, ">u2"])
@@ -77,3 +77,12 @@ def test_planes_sampled_from_a_stack() -> None:
     assert len(many) == 16
     assert many[0] == 0
     assert many[-1] == 999
+
+
+def test_values_spread_over_a_window_have_zero_mean_and_unit_spread() -> None:
+    plane = np.linspace(-160, 240, 100_001).reshape(1, -1, 1)
+    x = normalise(plane, windowed((-160, 240), 1))
+    assert abs(float(x.mean())) < 1e-4
+    assert float(x.std()) == pytest.approx(1, abs=1e-4)
+    beyond = normalise(np.array([[[-1000.0], [3000.0]]]), windowed((-160, 240), 1))
+    assert beyond.ravel().tolist() == pytest.approx([x.min(), x.max()])

@@ -82,3 +82,30 @@ def test_a_changed_annotation_is_read_again(sample_project: Project) -> None:
 def test_channels_and_scale_follow_the_project(sample_project: Project) -> None:
     assert choose_channels(sample_project) == 1
     assert 0.5 < choose_scale(sample_project) <= 1.0
+
+
+def test_a_window_is_the_same_numbers_in_every_image(sample_project: Project) -> None:
+    first, second = (item.name for item in sample_project.items[:2])
+    for name in (first, second):
+        sample_project.choose(name, window=(50, 150))
+    store = ItemStore(sample_project, channels=1, scale=1.0)
+    for name in (first, second):
+        pixels = sample_project.image(name)[..., 0].astype(np.float32)
+        expected = (np.clip(pixels, 50, 150) - 100) / (100 / 12**0.5)
+        np.testing.assert_allclose(store.image(name)[0].numpy(), expected, atol=1e-6)
+
+
+def test_other_channels_and_windows_are_read_again(sample_project: Project) -> None:
+    store = ItemStore(sample_project, channels=1, scale=1.0)
+    first, second = (item.name for item in sample_project.items[:2])
+    before, other = store.image(first).clone(), store.image(second).clone()
+    sample_project.choose(first, window=(50, 150))
+    assert torch.equal(store.image(first), before)
+    store.forget_changed()
+    assert second in store.images
+    assert not torch.equal(store.image(first), before)
+    assert float(store.image(first).abs().max()) <= 12**0.5 / 2 + 1e-6
+    sample_project.choose(first)
+    store.forget_changed()
+    assert torch.equal(store.image(first), before)
+    assert torch.equal(store.image(second), other)
