@@ -141,12 +141,12 @@ class Life:
         if pid is not None and pid != self._worker:
             self._worker, self._since = pid, time.monotonic()
             self._diary.note("worker", pid=pid)
-            if self._order["victim"] == "worker at a call":
-                self._control["process"] = pid
         if session.training.step > self._steps:
             if not self._steps:
                 self._since = time.monotonic()
                 self._diary.note("training")
+                if self._order["victim"] == "worker at a call" and pid is not None:
+                    self._control["process"] = pid  # from here on its calls count: it trains
             self._steps = session.training.step
         if session.worker is not None and session.worker.crash:
             self._ended = True

@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ KINDS = {
     32: "unlink", 64: "mkdir", 128: "truncate", 256: "close",
 }  # fmt: skip
 ALL = sum(KINDS)
+FSYNC = 4
 _FIELDS = (
     "armed", "process", "kinds", "seen", "at", "last",
     "action", "error", "micros", "hits", "kind", "when", "inside", "struck_inside",
@@ -62,6 +64,7 @@ class Control:
             path.write_bytes(bytes(mmap.PAGESIZE))
         with path.open("r+b") as file:
             self._page = mmap.mmap(file.fileno(), mmap.PAGESIZE)
+        self._counting = threading.Lock()
 
     def __getitem__(self, name: str) -> int:
         return int(struct.unpack_from("q", self._page, 8 * _FIELDS.index(name))[0])
@@ -103,11 +106,15 @@ class Control:
     @contextmanager
     def saving(self) -> Iterator[None]:
         """For the program: it saves now, so that who kills it knows whether the kill hit inside."""
-        self["inside"] = self["inside"] + 1
+        self._enter(1)
         try:
             yield
         finally:
-            self["inside"] = self["inside"] - 1
+            self._enter(-1)
+
+    def _enter(self, more: int) -> None:
+        with self._counting:  # a window saves strokes on one thread and decisions on another
+            self["inside"] = self["inside"] + more
 
 
 def environment(library: Path, control: Path, root: Path) -> dict[str, str]:

@@ -96,6 +96,10 @@ def failing_windows(each: int, seed: int) -> list[Round]:
         Round("window, 0.1 s a call", "window", rng.randrange(2**31), heals=4.0,
               fault={"action": "slow", "at": 20, "last": -1, "seconds": 0.1})
         for _ in range(each)
+    ] + [
+        Round("window, a flush of 6 s", "window", rng.randrange(2**31), heals=10.0,
+              fault={"action": "slow", "at": rng.randrange(6, 20), "kinds": _faults.FSYNC, "seconds": 6.0})
+        for _ in range(each)
     ]  # fmt: skip
 
 
@@ -196,7 +200,7 @@ def _judge(outcomes: list[Outcome], asked: int, options: argparse.Namespace) -> 
     ways: dict[str, list[Outcome]] = collections.defaultdict(list)
     for one in outcomes:
         ways[one.round.way].append(one)
-    columns = ["what happens", "rounds", "struck", "inside a save", "losses", "late"]
+    columns = ["what happens", "rounds", "struck", "inside a save", "in training", "losses", "late"]
     columns += ["recoveries", "sentences", "unclear", "unsaid", "oldest missing, s"]
     rows = [[way, *_counts(ones)] for way, ones in ways.items()]
     print(table(columns, [*rows, ["all", *_counts(outcomes)]]))
@@ -212,6 +216,7 @@ def _judge(outcomes: list[Outcome], asked: int, options: argparse.Namespace) -> 
         "unclear": float(sum(bool(one.verdict.unclear) for one in outcomes)),
         "unsaid": float(sum(bool(one.verdict.unsaid) for one in outcomes)),
         "kills": float(len(kills)),
+        "kills in training": float(sum(one.trained for one in kills)),
         "kills inside a save": sum(one.inside for one in kills) / max(1, len(kills)),
         "random kills inside a save": sum(one.inside for one in drawn) / max(1, len(drawn)),
     }
@@ -228,6 +233,7 @@ def _counts(ones: list[Outcome]) -> list[object]:
         len(ones),
         sum(one.struck for one in ones),
         sum(one.inside for one in ones),
+        sum(one.trained for one in ones),
         sum(bool(v.losses) for v in verdicts),
         sum(v.missing > LATEST for v in verdicts),
         sum(bool(v.sentence) for v in verdicts),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+import xvfb_display
 
 from benchmarks import soak
 from benchmarks._harness import Report
@@ -65,3 +68,23 @@ def test_this_process_can_be_weighed() -> None:
     gc.collect()
     assert after["rss_mib"] - before["rss_mib"] > 50
     assert after["own_mib"] - before["own_mib"] > 50
+
+
+@pytest.mark.skipif(bool(xvfb_display.MISSING), reason=xvfb_display.MISSING or "needs a display")
+def test_the_hand_moves_without_a_button_between_strokes(qtbot: Any) -> None:
+    from qtpy.QtCore import Qt
+    from qtpy.QtWidgets import QWidget
+
+    from benchmarks._soak import FastHand
+
+    held: list[Any] = []
+
+    class Canvas(QWidget):
+        def mouseMoveEvent(self, event: Any) -> None:  # noqa: N802 (Qt's name)
+            held.append(event.buttons())
+
+    canvas = Canvas()
+    canvas.setMouseTracking(True)  # as vispy's has it
+    qtbot.addWidget(canvas)
+    FastHand(cast("Any", SimpleNamespace(canvas=canvas))).move_on()
+    assert held.count(Qt.MouseButton.NoButton) >= 2, "vispy forgets a drag with the second of them"
