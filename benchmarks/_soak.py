@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import psutil
 from benchmarks._meter import memory
 from benchmarks._window import PATIENCE, Hand, Window, wait
 from pccs.project.annotations import KEEP
+from pccs.project.models import FOLDER, folder_of
 
 if TYPE_CHECKING:
     from napari_pccs.session import Session
@@ -21,6 +23,11 @@ MINUTES_A_ROUND = 5.0
 and stopped, a suggestion taken, all images segmented, two of them reviewed."""
 STEPS = 12
 """Training steps that are waited for before a pause, and before a stop."""
+
+
+BY_ITSELF, MODELS = "by-itself", 10
+"""The mark of a model that nobody asked to keep, and how many of those a run keeps: as in
+``pccs.worker.keeping``, which a window cannot import."""
 
 
 class FastHand(Hand):
@@ -59,11 +66,24 @@ class Person:
         self._home = self.session.need_item().name
 
     def settle_in(self) -> None:
-        """Paint every image until the project keeps as much of it as it ever does.
+        """Begin with a project that holds as much as it ever keeps.
 
-        What comes with an image that is painted for the first time is no growth with the hours: its
-        revisions, its place in the table, and in the worker its pixels.
+        What comes with an image that is painted for the first time (its revisions, its place in the table,
+        in the worker its pixels), and with the first models kept, is no growth with the hours.
         """
+        self._paint_all()
+        self.round()
+        self._fill_models()
+
+    def _fill_models(self) -> None:
+        """Ten models by themselves, as after a dozen trainings: copies of the first, under earlier steps."""
+        run = self.session.need_project().current_run()
+        assert run is not None
+        (marker,) = (run.path / FOLDER).glob(f"*/{BY_ITSELF}")
+        for k in range(1, MODELS):
+            shutil.copytree(marker.parent, folder_of(run, int(marker.parent.name) - k))
+
+    def _paint_all(self) -> None:
         project = self.session.need_project()
         for item in project.items:
             self.session.go_to(item.name)

@@ -88,3 +88,10 @@ def test_the_hand_moves_without_a_button_between_strokes(qtbot: Any) -> None:
     qtbot.addWidget(canvas)
     FastHand(cast("Any", SimpleNamespace(canvas=canvas))).move_on()
     assert held.count(Qt.MouseButton.NoButton) >= 2, "vispy forgets a drag with the second of them"
+
+
+def test_the_models_that_are_copied_are_those_the_program_clears_away() -> None:
+    from benchmarks._soak import BY_ITSELF, MODELS
+    from pccs.worker import keeping
+
+    assert (BY_ITSELF, MODELS) == (keeping.BY_ITSELF, keeping.KEEP)
