@@ -6,10 +6,11 @@ Ctrl-C stops and keeps what was learned. The last line is the run's folder."""
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -21,6 +22,10 @@ from pccs.config import PRESETS, preset, setting_names
 from pccs.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pccs.project import Project
+    from pccs.train import Trainer
+    from pccs.train.team import Team
+    from pccs.worker.begin import Wish
     from pccs.worker.training import Session
 
 NAME, SUMMARY = "train", "train, or go on training"
@@ -64,6 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, metavar="N", help="start of all random numbers (as before, at first 0)"
     )
     add_device(parser)
+    parser.add_argument(
+        "--gpus",
+        type=positive,
+        metavar="N",
+        help="train in N processes that share the batch, one a GPU (or on the processor: --device cpu)",
+    )
     parser.add_argument("--fresh", action="store_true", help="begin a new run")
     parser.add_argument(
         "--start",
@@ -82,30 +93,90 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train in this process."""
+    """Train in this process, or in several."""
     overrides = parse_settings(options.set)
     preset(options.preset or "pccs", overrides, seed=options.seed or 0)  # a slip is told before torch loads
-    steps = STEPS if options.steps is None and options.seconds is None else options.steps
-    with reading(options.project) as project, project.worker_lock(), _stop_flag() as stopped:
-        from pccs.worker.begin import Wish, begin
-        from pccs.worker.training import Session
+    if options.gpus is not None and options.gpus > 1 and "WORLD_SIZE" not in os.environ:
+        from pccs.cli.train_team import launch
+
+        with reading(options.project):  # what is wrong with it is said once
+            pass
+        return launch(options.gpus, _arguments(options))
+    with reading(options.project) as project, _stop_flag() as stopped:
+        from pccs.train.team import Team
+        from pccs.worker.begin import Wish
 
         wish = Wish(options.preset, overrides, options.seed, options.fresh, options.start)
-        trainer, sentence = begin(project, wish, device=options.device)
-        bound = f"{steps} more steps" if steps else f"{duration(options.seconds)} more"
-        print(f"{sentence} Training for {bound} on {_device(trainer.device)}.", flush=True)
-        with Progress() as progress:
-            teller = Teller(progress)
-            session = Session(trainer, ev.Train(steps=steps, seconds=options.seconds), teller)
-            teller.session = session
-            while not session.complete and not stopped:
-                session.step()
-            progress.tell("Saving.")
-            session.save()
-        session.trainer.run.set_status("kept")
-    print(_summary(session, interrupted=bool(stopped)))
-    print(session.trainer.run.path)
+        team = Team.joined(options.device)
+        session = _alone(project, wish, options, stopped) if team is None else None
+        if team is not None:
+            session = _together(team, project, wish, options, stopped)
+    if session is not None:
+        print(_summary(session, interrupted=bool(stopped)))
+        print(session.trainer.run.path)
     return 0
+
+
+def _alone(project: Project, wish: Wish, options: argparse.Namespace, stopped: _Flag) -> Session:
+    from pccs.worker.begin import begin
+
+    with project.worker_lock(), Progress() as progress:
+        trainer, sentence = begin(project, wish, device=options.device)
+        session = _session(trainer, sentence, options, progress)
+        while not session.complete and not stopped:
+            session.step()
+        progress.tell("Saving.")
+        session.save()
+        session.trainer.run.set_status("kept")
+    return session
+
+
+def _together(
+    team: Team, project: Project, wish: Wish, options: argparse.Namespace, stopped: _Flag
+) -> Session | None:
+    from pccs.cli.train_team import train
+
+    with project.worker_lock() if team.leads else nullcontext(), Progress() as progress:
+        session = train(
+            team,
+            project,
+            wish,
+            lambda trainer, sentence: _session(trainer, sentence, options, progress, team.size),
+            stopped.__bool__,
+        )
+        if session is not None:
+            session.trainer.run.set_status("kept")
+    return session
+
+
+def _session(
+    trainer: Trainer, sentence: str, options: argparse.Namespace, progress: Progress, processes: int = 1
+) -> Session:
+    from pccs.nets.runtime import describe_device
+    from pccs.worker.training import Session
+
+    steps = STEPS if options.steps is None and options.seconds is None else options.steps
+    bound = f"{steps} more steps" if steps else f"{duration(options.seconds)} more"
+    where = describe_device(trainer.device) + (f", in {processes} processes" if processes > 1 else "")
+    print(f"{sentence} Training for {bound} on {where}.", flush=True)
+    teller = Teller(progress)
+    session = Session(trainer, ev.Train(steps=steps, seconds=options.seconds), teller)
+    teller.session = session
+    return session
+
+
+def _arguments(options: argparse.Namespace) -> list[str]:
+    """The command line again, for each of several processes."""
+    given = {
+        "--preset": options.preset, "--steps": options.steps, "--seconds": options.seconds,
+        "--seed": options.seed, "--device": options.device, "--start": options.start,
+    }  # fmt: skip
+    words = [str(options.project)]
+    for name, value in given.items():
+        words += [] if value is None else [name, str(value)]
+    for pair in options.set:
+        words += ["--set", pair]
+    return [*words, "--fresh"] if options.fresh else words
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
@@ -168,7 +239,8 @@ class _Flag:
     def raise_it(self, number: int, frame: FrameType | None) -> None:
         """Signal handler. A second signal changes nothing: saving must not be cut short."""
         self.set = True
-        print("\nStopping after this step, and saving.", file=sys.stderr, flush=True)
+        if os.environ.get("RANK", "0") == "0":
+            print("\nStopping after this step, and saving.", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -182,15 +254,6 @@ def _stop_flag() -> Iterator[_Flag]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
-
-
-def _device(device: object) -> str:
-    from torch import device as torch_device
-
-    from pccs.nets.runtime import describe_device
-
-    assert isinstance(device, torch_device)
-    return describe_device(device)
 
 
 def _summary(session: Session, *, interrupted: bool) -> str:

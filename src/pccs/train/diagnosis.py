@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -13,7 +13,9 @@ GRADIENT = "gradient_"
 """Prefix of the name under which the size of a term's gradient is logged."""
 
 
-def gradient_sizes(weighted: Mapping[str, Tensor], weights: Tensor) -> dict[str, Tensor]:
+def gradient_sizes(
+    weighted: Mapping[str, Tensor], weights: Tensor, whole: Callable[[Tensor], Tensor] = lambda part: part
+) -> dict[str, Tensor]:
     """Norm of the gradient of every term, weight included, at one layer that all terms reach.
 
     A whole backward pass for each term would cost as much as several steps. The last layer that
@@ -26,6 +28,8 @@ def gradient_sizes(weighted: Mapping[str, Tensor], weights: Tensor) -> dict[str,
         Terms as they are added up, with gradient.
     weights
         Parameters of the layer: :attr:`pccs.nets.SegmentationNet.shared`.
+    whole
+        The gradient of the whole batch from the part this process has of it.
 
     Returns
     -------
@@ -38,7 +42,7 @@ def gradient_sizes(weighted: Mapping[str, Tensor], weights: Tensor) -> dict[str,
         found = None
         if value.requires_grad:
             (found,) = torch.autograd.grad(value, weights, retain_graph=True, allow_unused=True)
-        sizes[GRADIENT + name] = value.new_zeros(()) if found is None else found.detach().norm()
+        sizes[GRADIENT + name] = value.new_zeros(()) if found is None else whole(found.detach()).norm()
     return sizes
 
 

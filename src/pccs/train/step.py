@@ -23,9 +23,14 @@ from pccs.nets.runtime import place
 from pccs.nets.unet import STRIDE
 from pccs.train.diagnosis import gradient_sizes
 from pccs.train.objective import Terms, add_up, supervised_term, unlabelled_terms, unpainted_term
+from pccs.train.team import SharedPasses
 from pccs.train.views import View, annotated_view, cutmix_annotated, join, mix_streams, with_images
 
 Look = Callable[..., tuple[Tensor, Tensor | None]]
+
+
+def _itself(gradient: Tensor) -> Tensor:
+    return gradient
 
 
 @dataclass
@@ -34,9 +39,9 @@ class Learner:
 
     student: SegmentationNet
     teacher: Teacher
-    look: Passes
+    look: Passes | SharedPasses
     """The student's forward passes."""
-    teach: Passes
+    teach: Passes | SharedPasses
     """The teacher's."""
     memory: PrototypeMemory
     optimiser: torch.optim.Optimizer
@@ -46,6 +51,8 @@ class Learner:
     classes: int
     device: torch.device
     numerics: Numerics = PLAIN
+    whole: Callable[[Tensor], Tensor] = _itself
+    """The gradient of the whole batch from this process's part of it."""
 
     def step(
         self,
@@ -85,7 +92,7 @@ class Learner:
         look = self.look.plainly if measure else self.look  # measuring walks back more than once
         terms, extras = self._losses(batch, look, weight if use_unlabelled else 0.0, trust, progress)
         if measure:
-            extras |= gradient_sizes(terms.weighted, self.student.shared)
+            extras |= gradient_sizes(terms.weighted, self.student.shared, self.whole)
         self.optimiser.zero_grad(set_to_none=True)
         terms.total.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.optim.clip)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from pccs.data.sampler import Sampler
 from pccs.data.store import ItemStore, choose_channels, choose_scale
 from pccs.errors import TrainingError
 from pccs.nets import ModelFacts, checkpoint
+from pccs.nets.numerics import Numerics
 from pccs.nets.numerics import choose as numerics_of
 from pccs.nets.runtime import place, resolve_device, restore_generator
 from pccs.predict import Predictor
@@ -23,6 +25,7 @@ from pccs.train.gate import Gate
 from pccs.train.judge import Judge, Validation
 from pccs.train.start import Start
 from pccs.train.step import build_learner
+from pccs.train.team import Team
 
 _REPORT_EVERY = 5
 """Steps between two readings of the figures: each reading waits for the device."""
@@ -59,6 +62,7 @@ class Trainer:
         self.seconds = 0.0
         teacher = self.learner.teacher.net
         self.judge = Judge(self.sampler, teacher, [c.name for c in facts.classes], self.gate)
+        self.team: Team | None = None
         self._gradients: dict[str, float] = {}
         self._began_at: str | None = None
 
@@ -125,6 +129,21 @@ class Trainer:
         again._began_at = self._began_at
         return again
 
+    def join(self, team: Team) -> None:
+        """From now on a step is done together with the other processes of ``team``.
+
+        All must be at the same step of the same run, with the same annotations.
+        """
+        learner, self.team = self.learner, team
+        numerics = Numerics(**team.told(asdict(learner.numerics)))
+        for net in (learner.student, learner.teacher):
+            place(net, self.device, numerics.memory_format)
+        learner.numerics = numerics
+        learner.look = team.share(learner.student, numerics, trains=True)
+        learner.teach = team.share(learner.teacher, numerics, trains=False)
+        learner.whole = team.add
+        self.judge.agree = team.same
+
     # ---------------------------------------------------------------- steps
 
     def step(self) -> dict[str, float] | None:
@@ -156,6 +175,9 @@ class Trainer:
             progress=progress,
             measure=measure,
         )
+        if self.team is not None:
+            for state in self.learner.memory.buffers():
+                self.team.same(state)  # sums of features round differently on each GPU
         self.step_count += 1
         if self.step_count % self.settings.validate_every == 0:
             self.validate()

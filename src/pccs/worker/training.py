@@ -130,6 +130,8 @@ class Session:
         return DivergedError("the loss has exploded") if self._runaway.seen_in(figures) else None
 
     def _mend(self, trouble: Exception) -> None:
+        if self.trainer.team is not None:  # the other processes would go on with what is changed here
+            raise trouble
         vars(self).pop("predictor", None)  # it holds the weights of the trainer that goes
         release_memory()
         if isinstance(trouble, DivergedError):
