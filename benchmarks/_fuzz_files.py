@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import h5py
 import nibabel
 import numpy as np
+import roifile
 import tifffile
+import zarr
 from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless
 
 from pccs.labels import make_class
 from pccs.project import Project
@@ -89,6 +95,87 @@ def _numpy(path: Path, kind: str) -> None:
         (np.savez_compressed if kind == "plain" else np.savez)(path, image=array)
 
 
+def _dicom(path: Path, kind: str) -> None:
+    data = Dataset()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = CTImageStorage
+    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    data.SeriesInstanceUID, data.SeriesNumber, data.PixelSpacing = "1.2.4", 3, [0.5, 0.5]
+    data.ImagePositionPatient, data.ImageOrientationPatient = [0, 0, 5], [1, 0, 0, 0, 1, 0]
+    pixels = STACK if kind == "frames" else PLANE
+    data.NumberOfFrames = pixels.shape[0] if kind == "frames" else 1
+    data.Rows, data.Columns = pixels.shape[-2:]
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.BitsAllocated = data.BitsStored = 8
+    data.HighBit, data.PixelRepresentation = 7, 0
+    if kind == "scaled":
+        data.RescaleSlope, data.RescaleIntercept = 2, -1000
+    data.PixelData = pixels.tobytes()
+    if kind == "packed":
+        data.compress(RLELossless)
+    data.save_as(path, enforce_file_format=True)
+
+
+def _hdf5(path: Path, kind: str) -> None:
+    with h5py.File(path, "w") as file:
+        chunks = None if kind == "plain" else (2, 8, 8)
+        file.create_dataset("raw", data=STACK, chunks=chunks, compression="gzip" if chunks else None)
+        file["raw"].attrs["axistags"] = '{"axes": [{"key": "z"}, {"key": "y"}, {"key": "x"}]}'
+
+
+def _rois(path: Path) -> None:
+    ring = np.array([[2, 3], [20, 3], [20, 15], [2, 15]], np.float32)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("cell 1", "cell 2"):
+            archive.writestr(f"{name}.roi", roifile.ImagejRoi.frompoints(ring, name=name).tobytes())
+
+
+RING = [[2, 3], [20, 3], [20, 15], [2, 15], [2, 3]]
+SHAPES: dict[str, Any] = {
+    ".geojson": {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "geometry": {"type": "Polygon", "coordinates": [RING], "plane": {"z": 1, "t": 0}},
+                "properties": {"classification": {"name": "cell"}, "value": 2},
+            },
+            {
+                "type": "Feature",
+                "geometry": {"type": "MultiPolygon", "coordinates": [[RING]]},
+                "properties": {},
+            },
+        ],
+    },
+    ".json": {
+        "images": [{"id": 1, "file_name": "image.png", "height": 24, "width": 32, "plane": 0}],
+        "annotations": [
+            {"image_id": 1, "category_id": 2, "segmentation": [[2, 3, 20, 3, 20, 15]]},
+            {"image_id": 1, "category_id": 2, "segmentation": {"size": [24, 32], "counts": [5, 7, 756]}},
+            {"image_id": 1, "category_id": 3, "segmentation": {"size": [24, 32], "counts": "57Pg0"}},
+        ],
+        "categories": [{"id": 2, "name": "cell"}, {"id": 3, "name": "wall"}],
+    },
+}
+"""Masks that are lists of objects, as trees: GeoJSON and COCO."""
+
+
+def ome_zarr(folder: Path, version: int) -> None:
+    """An image and its labels, as a folder."""
+    root = zarr.open_group(folder, mode="w", zarr_format=version)
+    axes = [{"name": a, "type": "space", "unit": "micrometer"} for a in "zyx"]
+    sets = [{"path": "0", "coordinateTransformations": [{"type": "scale", "scale": [2, 1, 1]}]}]
+    described: dict[str, Any] = {"version": "0.4", "multiscales": [{"axes": axes, "datasets": sets}]}
+    for name in ("", "labels/cells"):
+        group = root.require_group(name) if name else root
+        group.attrs.update(described if version == 2 else {"ome": described})
+        array = group.create_array("0", shape=STACK.shape, dtype="u1", chunks=(2, 16, 16))
+        array[...] = STACK
+    labels = {"labels": ["cells"]}
+    root["labels"].attrs.update(labels if version == 2 else {"ome": labels})
+
+
 SEEDS: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     "tiff": (".tif", _tiff, ("plain", "deflate", "imagej", "tiled", "colour", "palette")),
     "ome-tiff": (".ome.tif", _tiff, ("ome",)),
@@ -100,6 +187,8 @@ SEEDS: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     "nii.gz": (".nii.gz", _nifti, ("plain", "scaled")),
     "npy": (".npy", _numpy, ("plain", "wide")),
     "npz": (".npz", _numpy, ("plain", "wide")),
+    "dicom": (".dcm", _dicom, ("plain", "scaled", "frames", "packed")),
+    "hdf5": (".h5", _hdf5, ("plain", "chunked")),
 }
 """For each kind of image: its file name ending, its writer, and the variants of it."""
 
@@ -143,6 +232,12 @@ def make_project(path: Path) -> None:
         snapshot = model.predict_item(project, "a").as_snapshot()
         for _ in range(2):
             project.write_snapshot("a", snapshot, run=trainer.run.name, step=2)
+
+
+def roi_zip(path: Path) -> bytes:
+    """ROIs of ImageJ, written to ``path`` on the way."""
+    _rois(path)
+    return path.read_bytes()
 
 
 def read_json(path: Path) -> Any:

@@ -21,7 +21,7 @@ from PIL import Image
 from benchmarks import _fuzz_hostile as hostile
 from benchmarks import _fuzz_models as models
 from benchmarks import _fuzz_targets as targets
-from benchmarks._fuzz_files import SEEDS, read_json, seeds
+from benchmarks._fuzz_files import SEEDS, SHAPES, ome_zarr, read_json, roi_zip, seeds
 from benchmarks._fuzz_spoil import JSON, NAMES, Drawn, spoil_bytes, spoil_json
 from pccs import events as ev
 
@@ -130,9 +130,22 @@ def _stored(folder: Path, array: np.ndarray[Any, Any], rng: random.Random) -> Pa
 
 def _ome_zarr(room: Room, rng: random.Random, _: Any) -> Action:
     folder = room.folder / "image.ome.zarr"
-    folder.mkdir()
-    (folder / "zarr.json").write_bytes(spoil_json({"zarr_format": 3, "node_type": "group"}, rng))
-    return lambda: targets.read_image(rng.choice((folder, folder / "zarr.json")))
+    ome_zarr(folder, rng.choice((2, 3)))
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in rng.sample(files, rng.choice((1, 1, 1, 3))):
+        described = path.name.startswith((".z", "zarr.json"))
+        content = spoil_json(read_json(path), rng) if described else spoil_bytes(path.read_bytes(), rng)
+        path.write_bytes(content)
+    act = rng.choice((targets.read_image, targets.read_as_objects))
+    return lambda: act(folder)
+
+
+def _objects(room: Room, rng: random.Random, _: Any) -> Action:
+    kind = rng.choice((*SHAPES, ".zip"))
+    path = room.folder / f"image{kind}"
+    content = spoil_bytes(roi_zip(path), rng) if kind == ".zip" else spoil_json(SHAPES[kind], rng)
+    path.write_bytes(content)
+    return lambda: targets.read_as_objects(path)
 
 
 # --------------------------------------------------------------------------------- projects
@@ -312,7 +325,8 @@ def kinds() -> dict[str, Kind]:
     """Every kind by name; ``share`` is in inputs of a thousand."""
     found = [Kind(kind, 45 if kind not in ("bmp", "bigtiff") else 30, _image(kind)) for kind in SEEDS]
     found += [
-        Kind("ome-zarr", 5, _ome_zarr),
+        Kind("ome-zarr", 40, _ome_zarr),
+        Kind("objects", 60, _objects),
         Kind("mask", 90, _mask),
         Kind("pixels", 75, _pixels).drawing(_VALUES),
         Kind("project.json", 105, _document).drawing(JSON),

@@ -17,11 +17,22 @@ import numpy as np
 from benchmarks._fuzz_files import MASK, PLANE
 from pccs import events as ev
 from pccs.errors import PccsError
-from pccs.images import SourceInfo, find_images, probe, read_mask, read_plane, read_planes
-from pccs.labels import from_mask
+from pccs.images import (
+    MaskFile,
+    SourceInfo,
+    find_images,
+    probe,
+    read_marks,
+    read_mask,
+    read_plane,
+    read_planes,
+)
+from pccs.labels import default_classes, from_mask
 from pccs.project import Project, Run
 from pccs.project.fingerprint import fingerprint
+from pccs.project.mask_import import read_annotation
 
+CLASSES = default_classes()
 _FEW = 4_000_000
 """Pixels of which a whole stack is read, to see every plane."""
 
@@ -51,7 +62,7 @@ def read_image(path: Path) -> None:
     for found in find_images(path):
         info = probe(found)
         info.describe()
-        fingerprint(found)
+        fingerprint(info.path)
         for index in {0, info.n_planes - 1}:
             read_plane(info, index)
         if info.n_planes * info.plane_shape[0] * info.plane_shape[1] * info.channels < _FEW:
@@ -67,6 +78,18 @@ def read_as_mask(path: Path) -> None:
         if mask is not None:
             assert mask.shape == (info.n_planes, *info.plane_shape)
             attempt(from_mask, mask, {0: 1, 1: 2, 300: 3, 2**32 - 1: 4})
+    attempt.end()
+
+
+def read_as_objects(path: Path) -> None:
+    """A file is taken as the mask of a 2D image, and of a stack, with whatever names it has."""
+    attempt = Tries()
+    for axes, shape in (("YX", PLANE.shape), ("ZYX", (3, *PLANE.shape))):
+        info = SourceInfo(path.with_name("image.png"), axes, shape, PLANE.dtype, (None,) * len(shape))
+        mask = MaskFile(path, stem="image")
+        attempt(read_annotation, [mask], info, CLASSES, complete=True, table={"cell": 2, "wall": 1, 0: 1})
+        marks = attempt(read_marks, mask, info)
+        assert marks is None or marks.planes.shape == (info.n_planes, *info.plane_shape)
     attempt.end()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
@@ -54,6 +55,19 @@ class Header:
     frames: tuple[Frame, ...]
 
 
+class _Bounded(io.BufferedReader):
+    """A file of which no more is asked for than it has: a damaged length could claim any amount of memory."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+        self._size = path.stat().st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most what is left."""
+        left = max(0, self._size - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
 def library(path: Path) -> Any:
     """The package pydicom."""
     return optional("pydicom", "DICOM", path, install=INSTALL)
@@ -67,7 +81,9 @@ def read_header(path: Path) -> Header | None:
     ImageError
         If pydicom is missing, or the header is damaged.
     """
-    data = library(path).dcmread(path, stop_before_pixels=True)
+    pydicom = library(path)
+    with _Bounded(path) as file:
+        data = pydicom.dcmread(file, stop_before_pixels=True)
     if not data.get("Rows") or not data.get("Columns"):
         return None
     count = int(data.get("NumberOfFrames") or 1)
