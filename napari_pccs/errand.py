@@ -25,8 +25,11 @@ class Errand(Generic[T_co]):
         self._done = threading.Event()
         self._results: list[T_co] = []
         self._error: Exception | None = None
-        # A daemon: a drive that never answers must not keep the program from ending.
-        threading.Thread(target=self._run, name="pccs-errand", daemon=True).start()
+        try:
+            # A daemon: a drive that never answers must not keep the program from ending.
+            threading.Thread(target=self._run, name="pccs-errand", daemon=True).start()
+        except RuntimeError:  # no thread is to be had, as when Python itself ends: then here and now
+            self._run()
 
     @property
     def done(self) -> bool:

@@ -273,6 +273,18 @@ def test_strokes_on_another_project_are_not_held_up(
     _until(lambda: on_disk(project_path) == 2)
 
 
+def test_where_no_thread_can_begin_strokes_are_saved_all_the_same(
+    session: Session, clock: Any, project_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ending(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", ending)
+    paint(session, 2)
+    session.close()
+    assert on_disk(project_path) == 2
+
+
 def _until(condition: Callable[[], bool]) -> None:
     until = time.monotonic() + 20
     while not condition():
