@@ -29,7 +29,7 @@ class Painter:
     def predict(self, image: np.ndarray) -> Prediction:
         labels = self._answers.pop(0)
         shares = np.stack([(labels == k + 1) for k in range(self._classes)]).astype(np.float32)
-        return Prediction(shares, labels, np.zeros(labels.shape, np.float32), None)
+        return Prediction(labels, np.zeros(labels.shape, np.float32), None, shares)
 
 
 def test_measuring_the_truth_gives_the_best_figures() -> None:

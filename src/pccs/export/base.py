@@ -18,17 +18,12 @@ if TYPE_CHECKING:
     from pccs.nets.model_file import Origin
 
 
-class ItemPrediction(Protocol):
-    """What a model says of one item."""
+class ItemSeen(Protocol):
+    """What a model says of one item, in short."""
 
     @property
     def labels(self) -> NDArray[np.uint8]:
         """``(H, W)`` class values."""
-        ...
-
-    @property
-    def probabilities(self) -> NDArray[np.float32]:
-        """``(C, H, W)``, summing to 1 over the classes."""
         ...
 
     @property
@@ -37,11 +32,24 @@ class ItemPrediction(Protocol):
         ...
 
 
+class ItemPrediction(ItemSeen, Protocol):
+    """All that a model says of one item."""
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """``(C, H, W)``, summing to 1 over the classes."""
+        ...
+
+
 class ItemPredictor(Protocol):
     """A model; :class:`pccs.predict.Predictor` is one."""
 
     def predict_item(self, project: Project, item: Item) -> ItemPrediction:
         """The prediction of one item at its own size."""
+        ...
+
+    def look_at(self, project: Project, item: Item) -> ItemSeen:
+        """The same without probabilities, which take the most memory."""
         ...
 
     def save_model(self, folder: Path, origin: Origin | None = None) -> Any:

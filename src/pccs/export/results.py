@@ -10,7 +10,7 @@ import numpy as np
 
 from pccs.atomic import write_json
 from pccs.errors import ExportError, PccsError
-from pccs.export.base import ItemPrediction, ItemPredictor, Progress
+from pccs.export.base import ItemPredictor, ItemSeen, Progress
 from pccs.export.card import write_card
 from pccs.export.clean import Cleaning, clean
 from pccs.export.measurements import Measurements
@@ -179,14 +179,14 @@ class _Source:
             self._look_at(item, final, None if complete else seen)
         return planes
 
-    def _final_of(self, annotation: Raster, seen: ItemPrediction | None) -> Raster:
+    def _final_of(self, annotation: Raster, seen: ItemSeen | None) -> Raster:
         """What was painted, over what the model says, tidied."""
         classes = self._project.classes
         below = np.uint8(classes[0].value) if seen is None else clean(seen.labels, classes, self._cleaning)
         final: Raster = np.where(annotation > 0, annotation, below).astype(np.uint8, copy=False)
         return final
 
-    def _look_at(self, item: Item, final: Raster, seen: ItemPrediction | None) -> None:
+    def _look_at(self, item: Item, final: Raster, seen: ItemSeen | None) -> None:
         if self._table is None and self._report is None:
             return
         image = self._project.image(item)
@@ -196,7 +196,8 @@ class _Source:
         if self._report is not None:
             self._report.add(item, image, final)
 
-    def _predict(self, item: Item) -> ItemPrediction:
-        if self._predictor is None:
+    def _predict(self, item: Item) -> ItemSeen:
+        model = self._predictor
+        if model is None:
             raise ExportError(f"{item.name!r} needs a trained model", remedy="Train first")
-        return self._predictor.predict_item(self._project, item)
+        return (model.predict_item if "probabilities" in self._kinds else model.look_at)(self._project, item)

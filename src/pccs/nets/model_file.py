@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +77,9 @@ def ancestors_of(start: Sequence[Any]) -> tuple[Ancestor, ...]:
 class Origin(_Part):
     """Where a model comes from.
 
-    ``images``, ``annotated`` and ``complete`` count image planes of the project; ``ancestors`` are the models
-    it began with, oldest first.
+    ``images``, ``annotated`` and ``complete`` count image planes of the project; ``window`` are the lowest
+    and highest value that matter, where a person chose them for all images; ``ancestors`` are the models it
+    began with, oldest first.
     """
 
     program: str = Field(default="", max_length=300)
@@ -88,6 +89,7 @@ class Origin(_Part):
     images: int = Field(default=0, ge=0, le=10**12)
     annotated: int = Field(default=0, ge=0, le=10**12)
     complete: int = Field(default=0, ge=0, le=10**12)
+    window: tuple[float, float] | None = None
     measured: Measured | None = None
     ancestors: tuple[Ancestor, ...] = Field(default=(), max_length=100)
 
@@ -142,6 +144,15 @@ def read_model(path: Path) -> StoredModel:
         weights = checkpoint.read_tensors(file)
         facts.check(weights, file)
         return StoredModel(file, facts, weights, origin, _digest(file))
+
+
+def weights_digest(facts: ModelFacts, weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a network, hexadecimal: of what it is and of every weight."""
+    digest = hashlib.sha256(json.dumps(facts.to_json(), sort_keys=True).encode())
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _file_of(path: Path) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,38 +18,15 @@ from pccs.data.normalise import Statistics, match_channels, measure, normalise
 from pccs.data.store import ItemStore, resize_image, scaled_size
 from pccs.errors import ImageError, MemoryShort, ModelError, is_out_of_memory
 from pccs.events import Region
-from pccs.method.uncertainty import normalised_entropy
 from pccs.nets import ModelFacts, SegmentationNet, checkpoint
-from pccs.nets.model_file import NAME, Origin, StoredModel, read_model, write_model
+from pccs.nets.model_file import NAME, Origin, StoredModel, read_model, weights_digest, write_model
 from pccs.nets.runtime import place, resolve_device, to_device
-from pccs.predict.tiles import SMALLER, WHOLE, forward_tiled, pad_to_multiple
+from pccs.predict.prediction import Prediction, Seen, Sight, look
+from pccs.predict.tiles import SMALLER, fits, pad_to_multiple
 from pccs.project import Item, Project, Run
 
 SURROUNDINGS = 64
 """Pixels of working scale that are looked at beyond a part of an image, so that its edge is no edge."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the teacher says about one item.
-
-    ``probabilities`` float32 ``(C, H, W)`` sum to 1; ``labels`` uint8 ``(H, W)`` are class values
-    as in annotations; ``uncertainty`` float32 ``(H, W)`` is normalised entropy, 1 = the classes are
-    equally likely; ``disagreement`` float32 ``(H, W)`` in [0, 1] is the total variation between
-    student and teacher, ``None`` when there is no student.
-    """
-
-    probabilities: NDArray[np.float32]
-    labels: NDArray[np.uint8]
-    uncertainty: NDArray[np.float32]
-    disagreement: NDArray[np.float32] | None
-
-    def as_snapshot(self) -> NDArray[np.uint8]:
-        """``uint8 [3, H, W]`` as :class:`pccs.events.Snapshot` describes it."""
-        other = self.disagreement if self.disagreement is not None else np.zeros_like(self.uncertainty)
-        return np.stack(
-            [self.labels, *(np.round(m * 255).astype(np.uint8) for m in (self.uncertainty, other))]
-        )
 
 
 class Predictor:
@@ -153,6 +129,10 @@ class Predictor:
         found.origin = origin
         return found
 
+    def identity(self) -> str:
+        """SHA-256 of what it predicts with, hexadecimal: models that predict alike have the same."""
+        return weights_digest(self.facts, self.net.state_dict())
+
     # ------------------------------------------------------------ predicting
 
     def predict(self, image: NDArray[np.generic], *, statistics: Statistics | None = None) -> Prediction:
@@ -175,17 +155,24 @@ class Predictor:
         full = torch.from_numpy(np.ascontiguousarray(fitted))
         height, width = full.shape[-2:]
         small = resize_image(full, scaled_size(height, width, self.facts.scale))
-        return self._finish(small, (height, width))
+        return self._predicted(Sight(small, (height, width)))
 
     def predict_item(self, project: Project, item: str | Item) -> Prediction:
         """Segment an item of ``project``; images of recently seen items are kept at hand."""
+        return self._predicted(self._sight(project, item))
+
+    def look_at(self, project: Project, item: str | Item) -> Seen:
+        """As :meth:`predict_item` without probabilities: of a large image, a fraction of the memory."""
+        return self._look(self._sight(project, item), probabilities=False)
+
+    def _sight(self, project: Project, item: str | Item) -> Sight:
         found = project.item(item)
         size = project.sources[found.stem].info.plane_shape
-        return self._finish(self._items(project).image(found.name), size)
+        return Sight(self._items(project).image(found.name), size)
 
     def is_large(self, project: Project, item: str | Item) -> bool:
         """Whether an item is predicted in tiles, which takes its time."""
-        return self._items(project).image(project.item(item).name)[0].numel() > WHOLE
+        return not fits(self._items(project).image(project.item(item).name))
 
     def predict_part(self, project: Project, item: str | Item, region: Region) -> Prediction:
         """Segment ``region`` of an item, with what surrounds it in view: arrays of the region's size."""
@@ -195,7 +182,7 @@ class Predictor:
         rows = _span(region[0], region[2], size[0], image.shape[-2])
         cols = _span(region[1], region[3], size[1], image.shape[-1])
         part = image[:, rows.cut, cols.cut].contiguous()
-        return self._finish(part, (rows.length, cols.length), (rows.inner, cols.inner))
+        return self._predicted(Sight(part, (rows.length, cols.length), (rows.inner, cols.inner)))
 
     @torch.no_grad()
     def embed(self, project: Project, item: str | Item) -> NDArray[np.float32]:
@@ -214,29 +201,13 @@ class Predictor:
             )
         return self._store
 
-    @torch.no_grad()
-    def _finish(
-        self, small: Tensor, size: tuple[int, int], inner: tuple[slice, slice] = (slice(None), slice(None))
-    ) -> Prediction:
-        probabilities = self._probabilities(self.net, small, size)[:, *inner]
-        uncertainty = normalised_entropy(probabilities[None])[0].clamp(0.0, 1.0)
-        disagreement = None
-        if self.student is not None:
-            other = self._probabilities(self.student, small, size)[:, *inner]
-            disagreement = (0.5 * (other - probabilities).abs().sum(0)).clamp(0.0, 1.0).numpy()
-        values: NDArray[np.uint8] = self._values[probabilities.argmax(0).numpy()]
-        return Prediction(probabilities.numpy(), values, uncertainty.numpy(), disagreement)
+    def _predicted(self, sight: Sight) -> Prediction:
+        found = self._look(sight)
+        assert isinstance(found, Prediction)
+        return found
 
-    def _probabilities(self, net: nn.Module, small: Tensor, size: tuple[int, int]) -> Tensor:
-        logits = self._forward(net, small)
-        shares = logits.float().softmax(1)
-        if shares.shape[-2:] != size:
-            shares = F.interpolate(shares, size=size, mode="bilinear", align_corners=False)
-            shares = shares / shares.sum(1, keepdim=True)
-        return shares[0].cpu()
-
-    def _forward(self, net: nn.Module, small: Tensor) -> Tensor:
-        """The logits; when memory runs out, in smaller tiles than before.
+    def _look(self, sight: Sight, *, probabilities: bool = True) -> Seen:
+        """What the network says; when memory runs out, in smaller tiles than before.
 
         Raises
         ------
@@ -246,7 +217,11 @@ class Predictor:
         before = self.side
         for side in (before, *(s for s in SMALLER if before is None or s < before)):
             try:
-                logits = forward_tiled(net, to_device(small[None], self.device), self.between, side=side)
+                placed = Sight(to_device(sight.small[None], self.device)[0], sight.size, sight.inner)
+                seen = look(
+                    placed, self.net, self.student, self._values, self.between, side=side,
+                    probabilities=probabilities,
+                )  # fmt: skip
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -255,7 +230,7 @@ class Predictor:
                 if side is not None and side != before:
                     self.side = side
                     self.smaller(side)
-                return logits
+                return seen
             release_memory()
         raise MemoryShort(
             f"memory runs out even with parts of {SMALLER[-1]} × {SMALLER[-1]} pixels",

@@ -1,20 +1,69 @@
-"""A network on an image of any size: whole when it is small, in blended tiles when it is not."""
+"""A network on an image of any size: whole when it is small, in tiles when it is not.
+
+The tiles of a large image are seen by one and the same network: its normalisation is settled once by pieces
+of the image (:mod:`pccs.nets.settled`). Each tile brings a margin that is looked at and thrown away, so that
+its inside sees what it would see in the whole. Nothing has to be blended: every pixel is written once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pccs.nets.unet import DEEPEST
+from pccs.nets.settled import settle
+from pccs.nets.unet import DEEPEST, SegmentationNet
 
-TILE = 512
-"""Side of a tile; images up to :data:`WHOLE` pixels go through in one piece."""
-WHOLE = 1024 * 1024
+TILE = 1216
+"""Side of a tile, its margin included: 2048 pixels are two tiles, 4096 are four."""
+WHOLE = TILE * TILE
+"""Images up to so many pixels go through in one piece."""
+MARGIN = 128
+"""Pixels on every side of a tile that are looked at and thrown away: the network sees no further, so that
+there is no seam at all (``benchmarks.tiled`` measures it)."""
 SMALLER = (512, 256, 128)
 """Sides of tiles tried one after the other when memory runs out; small images are cut up then too."""
+PIECE, PIECES = 256, (3, 4)
+"""Side of the pieces that settle the normalisation, and how many there are at least and at most along each
+side of the image; together they are not more than a tile."""
+_SHARE = 8
+"""One pixel in so many is looked at for that, within those bounds."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a tile: ``seen`` is looked at, ``kept`` of it is written (both in pixels of the image)."""
+
+    seen: slice
+    kept: slice
+
+    @property
+    def inner(self) -> slice:
+        """``kept``, counted from the beginning of ``seen``."""
+        return slice(self.kept.start - self.seen.start, self.kept.stop - self.seen.start)
+
+
+def sides_of(length: int, tile: int, margin: int) -> list[Side]:
+    """Tiles along a side of ``length`` pixels; all are multiples of 16.
+
+    >>> [(one.seen, one.kept) for one in sides_of(160, 96, 16)]
+    [(slice(0, 96, None), slice(0, 80, None)), (slice(64, 160, None), slice(80, 160, None))]
+    """
+    between = length - 2 * margin  # the first and the last keep a margin more: the image ends there
+    count = math.ceil(between / (tile - 2 * margin))
+    if length <= tile or count < 2:
+        return [Side(slice(0, length), slice(0, length))]
+    step = math.ceil(between / count / DEEPEST) * DEEPEST
+    ends = [0, *(margin + step * k for k in range(1, count)), length]
+    return [
+        Side(slice(max(0, start - margin), min(length, stop + margin)), slice(start, stop))
+        for start, stop in pairwise(ends)
+    ]
 
 
 def pad_to_multiple(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
@@ -24,29 +73,77 @@ def pad_to_multiple(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
     return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x, (height, width)
 
 
+def fits(x: Tensor, side: int | None = None) -> bool:
+    """Whether ``x [..., H, W]`` goes through in one piece; no side may be above ``side`` on average."""
+    return x.shape[-2] * x.shape[-1] <= (WHOLE if side is None else side * side)
+
+
+def pieces_of(x: Tensor, tile: int | None = None) -> Tensor:
+    """Pieces ``[B, channels, side, side]`` of ``x [1, channels, H, W]``, spread evenly; a tile at most."""
+    tile = tile or TILE
+    side = min(PIECE, tile // 2 // DEEPEST * DEEPEST)
+    height, width = x.shape[-2:]
+    count = max(round(math.sqrt(height * width / _SHARE) / side), PIECES[0])
+    count = min(count, PIECES[1], tile // side)
+    high, wide = (min(side, n // DEEPEST * DEEPEST) for n in (height, width))
+    return torch.cat([
+        x[..., r : r + high, c : c + wide]
+        for r in _spread(height, high, count)
+        for c in _spread(width, wide, count)
+    ])  # fmt: skip
+
+
+def _spread(length: int, side: int, count: int) -> list[int]:
+    """Where pieces begin: in the middle of equal parts, as far as they have room."""
+    count = max(1, min(count, length // side))
+    return [round((length * (2 * k + 1) / count - side) / 2) for k in range(count)]
+
+
 @torch.no_grad()
 def forward_tiled(
     net: nn.Module, x: Tensor, between: Callable[[], None] | None = None, *, side: int | None = None
 ) -> Tensor:
-    """Logits ``[1, C, H, W]`` of ``x [1, channels, H, W]``; large images by Gaussian-blended tiles.
+    """Logits ``[1, C, H, W]`` of ``x [1, channels, H, W]``; of large images by tiles.
 
     ``between`` is called before each tile and may raise to give up. With ``side`` no more than that many
     pixels a side go through at once. Evaluation mode is the caller's matter (the network has no layer that
     depends on it).
     """
     padded, (height, width) = pad_to_multiple(x)
-    if padded.shape[-2] * padded.shape[-1] <= (WHOLE if side is None else side * side):
+    if fits(padded, side):
         logits: Tensor = net(padded)[0]
-    else:
-        from monai.inferers.utils import sliding_window_inference
+        return logits[..., :height, :width]
+    found: Tensor | None = None
+    for rows, cols, part in tiles(net, padded, between, side=side):
+        if found is None:
+            found = part.new_empty((1, part.shape[1], *padded.shape[-2:]))
+        found[..., rows, cols] = part
+    assert found is not None
+    return found[..., :height, :width]
 
-        def one(tile: Tensor) -> Tensor:
+
+@torch.no_grad()
+def tiles(
+    net: nn.Module, x: Tensor, between: Callable[[], None] | None = None, *, side: int | None = None
+) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Rows, columns and logits ``[1, C, h, w]`` of every tile of ``x``, row by row.
+
+    Parameters
+    ----------
+    x
+        ``[1, channels, H, W]``, sides multiples of 16.
+    between, side
+        As for :func:`forward_tiled`.
+    """
+    tile = side or TILE
+    margin = min(MARGIN, tile // 4 // DEEPEST * DEEPEST)
+    if isinstance(net, SegmentationNet):
+        if between is not None:
+            between()
+        net = settle(net, pieces_of(x, tile))
+    for rows in sides_of(x.shape[-2], tile, margin):
+        for cols in sides_of(x.shape[-1], tile, margin):
             if between is not None:
                 between()
-            logits: Tensor = net(tile)[0]
-            return logits
-
-        blended = sliding_window_inference(padded, side or TILE, 1, one, overlap=0.25, mode="gaussian")
-        assert isinstance(blended, Tensor)
-        logits = blended
-    return logits[..., :height, :width]
+            logits: Tensor = net(x[..., rows.seen, cols.seen])[0]
+            yield rows.kept, cols.kept, logits[..., rows.inner, cols.inner]

@@ -38,7 +38,7 @@ class Snapshots:
     def whole(self, predictor: Predictor, item: str, step: int) -> None:
         """Predict an item."""
         project = self._project
-        prediction = predictor.predict_item(project, item)
+        prediction = predictor.look_at(project, item)
         found = project.write_snapshot(item, prediction.as_snapshot(), run=predictor.run, step=step)
         path = found.path.relative_to(project.path) if found.path.is_absolute() else found.path
         self._emit(Snapshot(item, found.rev, path.as_posix(), found.run, found.step, found.uncertainty))

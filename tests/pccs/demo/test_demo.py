@@ -77,7 +77,7 @@ def test_nothing_else_is_left_behind(shown: Path) -> None:
 def prediction(labels: np.ndarray) -> Prediction:
     """A prediction that is sure of ``labels`` (class values 1 and 2)."""
     probabilities = np.stack([labels == 1, labels == 2]).astype(np.float32)
-    return Prediction(probabilities, labels.astype(np.uint8), np.zeros(labels.shape, np.float32), None)
+    return Prediction(labels.astype(np.uint8), np.zeros(labels.shape, np.float32), None, probabilities)
 
 
 def test_tally_pools_a_group_and_leaves_out_what_is_absent() -> None:

@@ -58,6 +58,7 @@ class ThresholdPredictor:
         return Thresholded(probabilities, labels, 1 - probabilities.max(axis=0))
 
     run, step = "", 0
+    look_at = predict_item
 
     def save_model(self, folder: Path, origin: Origin | None = None) -> None:
         """The model's only parameters, and where it comes from."""

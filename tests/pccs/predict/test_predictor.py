@@ -8,8 +8,8 @@ import torch
 
 from pccs.labels import make_class
 from pccs.nets import ModelFacts
-from pccs.predict import Predictor, tiles
-from pccs.predict.tiles import forward_tiled, pad_to_multiple
+from pccs.predict import Predictor
+from pccs.predict.tiles import pad_to_multiple
 
 
 def predictor(channels: int = 1, classes: int = 3, scale: float = 1.0) -> Predictor:
@@ -53,21 +53,6 @@ def test_a_snapshot_holds_all_three_maps() -> None:
     assert s.dtype == np.uint8
     np.testing.assert_array_equal(s[0], p.labels)
     np.testing.assert_allclose(s[1] / 255, p.uncertainty, atol=0.003)
-
-
-def test_tiles_agree_with_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    # local averages only, so that a tile sees everything that matters of its middle
-    net = torch.nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
-    x = torch.randn(1, 2, 300, 220)
-    whole = forward_tiled(lambda t: (net(t), None), x)  # type: ignore[arg-type]
-    monkeypatch.setattr(tiles, "WHOLE", 1000)
-    monkeypatch.setattr(tiles, "TILE", 128)
-    tiled = forward_tiled(lambda t: (net(t), None), x)  # type: ignore[arg-type]
-    assert tiled.shape == whole.shape
-    # at a tile's own border the average sees less; Gaussian weights make that count little
-    assert (tiled - whole).abs().mean() < 0.01
-    inner = (tiled - whole)[..., 20:80, 20:80]
-    assert inner.abs().max() < 1e-4
 
 
 def test_padding_only_grows() -> None:

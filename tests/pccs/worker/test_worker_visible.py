@@ -21,12 +21,12 @@ OTHER = (700, 100, 1000, 400)
 
 @pytest.fixture
 def large(discs, small, tmp_path):
-    """The discs, a small trained model, and an image of 1050 × 1050 that goes through it in tiles."""
+    """The discs, a small trained model, and an image of 1250 × 1250 that goes through it in tiles."""
     trainer = Trainer.start(discs, preset("pccs", small), device="cpu")
     for _ in range(3):
         trainer.step()
     trainer.save()
-    noise = np.random.default_rng(1).integers(0, 255, (1050, 1050), dtype=np.uint8)
+    noise = np.random.default_rng(1).integers(0, 255, (1250, 1250), dtype=np.uint8)
     tifffile.imwrite(tmp_path / "large.tif", noise)
     discs.add_sources([tmp_path / "large.tif"])
     return discs
