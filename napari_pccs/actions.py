@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from napari_pccs.session import Session
 from napari_pccs.suggestions import MEMORY
@@ -51,19 +52,26 @@ class Actions:
         return ""
 
     def train(
-        self, preset: str | None = None, *, fresh: bool = False, settings: Mapping[str, str] | None = None
+        self,
+        preset: str | None = None,
+        *,
+        fresh: bool = False,
+        settings: Mapping[str, str] | None = None,
+        start: Path | None = None,
     ) -> None:
         """Start training, or go on; :class:`TrainingError` when it can mean nothing yet.
 
-        ``settings`` come on top of what the user has chosen.
+        ``settings`` come on top of what the user has chosen; ``start`` is the file of a model to begin with.
         """
         missing = self.why_not_train()
         if missing:
             raise TrainingError(missing.rstrip("."))
         session = self.session
         session.models.train_newest()
-        wanted = {**session.choices.overrides(), **(settings or {})}
-        self._last_train = Train(preset=preset, settings=wanted or None, fresh=fresh)
+        chosen = session.choices.overrides(sized=start is not None, fresh=fresh)
+        wanted = {**chosen, **(settings or {})} or None
+        begin = None if start is None else str(start)
+        self._last_train = Train(preset=preset, settings=wanted, fresh=fresh, start=begin)
         session.training.ask()
         session.signals.training_changed.emit()
         try:

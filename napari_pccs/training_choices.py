@@ -114,10 +114,21 @@ class TrainingChoices:
         """Choose for this project, lastingly."""
         self._session.need_project().set_setting(CHOICES, {**self._own(), choice.key: key})
 
-    def overrides(self) -> dict[str, str]:
-        """Settings for ``Train``: only what project or preferences say, so that a run goes on without."""
+    def overrides(self, *, sized: bool = False, fresh: bool = False) -> dict[str, str]:
+        """Settings for ``Train``: only what project or preferences say, so that a run goes on without.
+
+        Parameters
+        ----------
+        sized
+            The network has a size of its own: it is that of a model to begin with.
+        fresh
+            Another run begins, with nothing of those before.
+        """
         found = {}
+        sized = sized or (not fresh and self._began_with_a_model())
         for choice in (*SEEN, *FOLDED):
+            if sized and choice is EFFORT:
+                continue
             key = self.option(choice)
             if choice.key in self._own() or key != choice.options[0].key:
                 found[choice.setting] = next(o.sets for o in choice.options if o.key == key)
@@ -138,6 +149,15 @@ class TrainingChoices:
             if wanted is not None and wanted != as_text(made_with, choice.setting):
                 return choice.title
         return ""
+
+    def _began_with_a_model(self) -> bool:
+        """Whether the run in use did, which fixes its size."""
+        project = self._session.project
+        run = project.current_run() if project is not None else None
+        try:
+            return run is not None and bool(run.start)
+        except PccsError:
+            return False
 
     def _own(self) -> dict[str, str]:
         project = self._session.project

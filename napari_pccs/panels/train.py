@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QWidget
 
+from napari_pccs import dialogs
 from napari_pccs.desk import Desk
 from napari_pccs.panels.choices_box import ChoicesBox
 from napari_pccs.panels.models_table import ModelsTable
@@ -25,6 +26,10 @@ ABOUT_PRESETS = {
     "cutmix": "CutMix: pseudo-labels on mixed images.",
     "copy-paste": "Copy-paste: labelled and unlabelled images mixed both ways.",
 }
+ABOUT_START = (
+    "Begin another run with a model that was exported (model.safetensors).\n"
+    "Classes of the same name keep what it knows of them; others are learned from your labels."
+)
 ABOUT_QUALITY = (
     "Dice: 1 is perfect, 0 is nothing right.\n"
     "Strokes it has not seen: some of the places you annotated are never trained on. They lie in images "
@@ -65,6 +70,7 @@ class TrainStage(QWidget):
         self.fresh.setToolTip(
             "Forget what was learned before. Without it, training goes on where it stopped."
         )
+        self.start = button("Start from a model…", self._start_from, tip=ABOUT_START)
         self.train = button("Train", self._train, primary=True)
         self.pause = button("Pause", self._pause, tip="Hold training; nothing is lost or released")
         self.keep = button("Stop and keep", self._keep, tip="End training. What was learned is kept")
@@ -86,7 +92,9 @@ class TrainStage(QWidget):
         self.plot = Plot(self._open_item)
         self.details = Details()
         self.models = ModelsTable(desk)
-        self.choices = ChoicesBox(desk, more=(row(self.preset, self.fresh, stretch=0), self.about))
+        self.choices = ChoicesBox(
+            desk, more=(row(self.preset, self.fresh, stretch=0), self.about, self.start)
+        )
         self._lay_out()
         signals = desk.session.signals
         for signal in (signals.training_changed, signals.worker_changed, signals.project_changed):
@@ -129,6 +137,8 @@ class TrainStage(QWidget):
         missing = self._desk.actions.why_not_train()
         self.train.setVisible(not active and trouble is None)
         self.train.setEnabled(not missing)
+        self.start.setEnabled(not missing and trouble is None)
+        self.start.setToolTip(missing or ABOUT_START)
         self.train.setText("Train" if training.step == 0 or self.fresh.isChecked() else "Go on training")
         self.train.setToolTip(missing or "Train in the background; go on painting meanwhile")
         self.choices.setVisible(not active)  # they wait for the next Train; what happens now needs the room
@@ -223,6 +233,12 @@ class TrainStage(QWidget):
         with reported():
             self._desk.actions.train(self.preset.currentData(), fresh=self.fresh.isChecked())
             self.fresh.setChecked(False)
+
+    def _start_from(self) -> None:
+        path = dialogs.ask_model_file(self)
+        if path is not None:
+            with reported():
+                self._desk.actions.train(self.preset.currentData(), start=path)
 
     def _again(self) -> None:
         with reported():

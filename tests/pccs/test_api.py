@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from skimage.io import imsave
 
 import pccs
@@ -61,10 +62,21 @@ def test_from_images_to_masks_and_a_model(tmp_path: Path) -> None:
         here = work.predict(image)
         with pytest.raises(ConfigError, match=r"\(H, W\)"):
             inside.predict(np.zeros(5))
-    there = pccs.load_model(tmp_path / "out" / "model").predict(image)
+    alone = pccs.load_model(tmp_path / "out" / "model" / "model.safetensors")
+    there = alone.predict(image)
     assert np.array_equal(here.labels, there.labels)
     assert here.probabilities.shape == (2, 48, 64)
     np.testing.assert_allclose(here.probabilities.sum(0), 1, atol=1e-5)
+    tifffile.imwrite(tmp_path / "new.tif", image)
+    assert alone.segment(tmp_path / "new.tif", tmp_path / "masks", uncertainty=True) == ["new"]
+    assert np.array_equal(tifffile.imread(tmp_path / "masks" / "masks" / "new.tif"), there.labels - 1)
+    assert (tmp_path / "masks" / "uncertainty" / "new.tif").is_file()
+    with pccs.create(tmp_path / "next.pccs", ["background", "other"]) as work:
+        work.add({"a": image})
+        work.annotate("a", there.labels, complete=True)
+        size = {"data.crop": 32, "data.labelled": 1, "data.unlabelled": 1}
+        work.train(steps=1, start=tmp_path / "out" / "model", settings=size, progress=False)
+        assert work.project.runs()[0].start[-1]["project"] == "p"
 
 
 def test_mistakes_are_sentences(tmp_path: Path) -> None:

@@ -1,57 +1,124 @@
-"""Segment images with the newest model of a project.
+"""Segment images, with the newest model of a project or with a model file.
 
 Writes OUT/masks/STEM, and if asked OUT/uncertainty/STEM (float32, 0 to 1) and
-OUT/probabilities/STEM (float32, classes first). Every result has the shape of its source."""
+OUT/probabilities/STEM (float32, classes first). Every result has the shape of its source.
+A call that was interrupted goes on where it stopped when it is made again."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pccs.cli.options import add_device, add_out, add_project, many, reading
+from pccs.cli.options import add_device, add_out, many, reading
 from pccs.cli.progress import Progress
-from pccs.errors import PccsError
+from pccs.errors import ConfigError, PccsError
+from pccs.images import find_images
+from pccs.project import Project
+
+if TYPE_CHECKING:
+    from pccs.predict import Predictor
 
 NAME, SUMMARY = "segment", "segment images into a folder of masks"
+EPILOG = """\
+examples:
+  pccs segment cells.pccs -o result
+  pccs segment --model out/model/model.safetensors new_images/ scan.nii.gz -o result --uncertainty"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``pccs segment``."""
-    add_project(parser)
-    add_out(parser)
-    parser.add_argument(
-        "--items",
-        default="all",
-        metavar="all|unannotated|STEM,...",
-        help="what to segment (all); slices of a stack that are left out are 0",
+    add = parser.add_argument
+    add(
+        "places",
+        metavar="PROJECT_OR_IMAGES",
+        nargs="+",
+        type=Path,
+        help="a project folder; with --model images, or folders of images",
     )
-    parser.add_argument("--uncertainty", action="store_true", help="write normalised entropy too")
-    parser.add_argument("--probabilities", action="store_true", help="write class probabilities too")
+    add_out(parser)
+    add("--model", metavar="FILE", type=Path, help="a model that was exported: no project is needed")
+    add(
+        "--items",
+        metavar="all|unannotated|STEM,...",
+        help="what of a project to segment (all); slices of a stack that are left out are 0",
+    )
+    add(
+        "--axes",
+        metavar="LETTERS",
+        help="with --model: meaning of the stored axes, from TZCYXS, where the file does not say",
+    )
+    add("--uncertainty", action="store_true", help="write normalised entropy too")
+    add("--probabilities", action="store_true", help="write class probabilities too")
     add_device(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Segment; images that cannot be read are named, and the rest goes on."""
     errors: list[PccsError] = []
-    with reading(options.project) as project, Progress() as progress:
-        items = project.select(options.items)
-        from pccs.export import segment_to_folder
-        from pccs.predict import Predictor
+    _check(options)
+    with Progress() as progress:
 
         def failed(error: PccsError) -> None:
             errors.append(error)
             progress.note(f"pccs: {error}")
 
-        stems = segment_to_folder(
-            project,
-            Predictor.load(project, device=options.device),
-            options.out,
-            items=items,
-            fmt=options.format,
-            uncertainty=options.uncertainty,
-            probabilities=options.probabilities,
-            progress=lambda done, total: progress.items("Segmenting", done, total),
-            on_error=failed,
-        )
-    print(f"{many(len(stems), 'image')} segmented" + (f", {len(errors)} could not be read" if errors else ""))
+        with _opened(options, failed) as (project, predictor):
+            from pccs.export import segment_to_folder
+
+            before: list[int] = []
+            stems = segment_to_folder(
+                project,
+                predictor,
+                options.out,
+                items=project.select(options.items or "all"),
+                fmt=options.format,
+                uncertainty=options.uncertainty,
+                probabilities=options.probabilities,
+                progress=lambda done, total: progress.items("Segmenting", done, total),
+                on_error=failed,
+                identity=predictor.identity(),
+                resumed=before.append,
+            )
+    told = f"{many(len(stems), 'image')} segmented"
+    if before:
+        told += f", {before[0]} of them before this call"
+    print(told + (f", {len(errors)} could not be read" if errors else ""))
     print(options.out)
     return 2 if errors else 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    if options.model is None:
+        if len(options.places) > 1:
+            raise ConfigError(
+                "one project is segmented at a time", remedy="To segment images, give a model with --model"
+            )
+        if options.axes:
+            raise ConfigError("--axes says something about images that are given with --model")
+    elif options.items:
+        raise ConfigError("--items chooses from a project, and --model needs none", remedy="Leave it out")
+
+
+@contextmanager
+def _opened(
+    options: argparse.Namespace, failed: Callable[[PccsError], None]
+) -> Iterator[tuple[Project, Predictor]]:
+    """The project, or the images as one, and the model."""
+    if options.model is None:
+        with reading(options.places[0]) as project:
+            project.select(options.items or "all")  # a slip is told before torch loads
+            from pccs.predict import Predictor
+
+            yield project, Predictor.load(project, device=options.device)
+        return
+    files = find_images(options.places)
+    from pccs.export import without_project
+    from pccs.predict import Predictor
+
+    predictor = Predictor.from_model(options.model, device=options.device)
+    classes, window = predictor.facts.classes, predictor.origin.window
+    with without_project(files, classes, axes=options.axes, window=window, on_error=failed) as project:
+        yield project, predictor

@@ -4,7 +4,7 @@ from pccs.export.base import ItemPrediction, ItemPredictor, Writer
 from pccs.export.clean import Cleaning
 from pccs.export.formats import FORMATS
 from pccs.export.results import WHAT, export_project
-from pccs.export.segment import segment_to_folder
+from pccs.export.segment import segment_to_folder, without_project
 
 __all__ = [
     "FORMATS",
@@ -15,4 +15,5 @@ __all__ = [
     "Writer",
     "export_project",
     "segment_to_folder",
+    "without_project",
 ]

@@ -23,3 +23,6 @@ FORMATS: dict[str, type[Writer]] = {
     "geojson": GeoJsonWriter,
     "imagej-roi": ImageJWriter,
 }
+
+TOGETHER = ("coco", "coco-polygons")
+"""Formats with one file for all images, written when all are done."""

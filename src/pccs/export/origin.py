@@ -14,6 +14,7 @@ def origin_of(project: Project, run: str, step: int) -> Origin:
     """What is known of the model of ``step`` of the run called ``run``."""
     found = next((one for one in project.runs() if one.name == run), None)
     quality = None if found is None else quality_of(project, step, found)
+    windows = {source.info.window for source in project.sources.values()}
     return Origin(
         program=f"napari-pccs {versions().get('napari-pccs', '')}".strip(),
         project=project.name[:300],
@@ -22,6 +23,7 @@ def origin_of(project: Project, run: str, step: int) -> Origin:
         images=len(project.items),
         annotated=len(project.annotated_items()),
         complete=sum(project.is_complete(item) for item in project.items),
+        window=windows.pop() if len(windows) == 1 else None,
         measured=None if quality is None else _measured(quality),
         ancestors=() if found is None else ancestors_of(found.start),
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
+from tempfile import TemporaryDirectory
 
 from pccs.errors import PccsError
 from pccs.export.base import ItemPredictor, Progress
+from pccs.export.formats import TOGETHER
+from pccs.export.journal import Journal
+from pccs.export.record import versions
 from pccs.export.stream import Planes, ResultStream, make_folder, write_classes
+from pccs.labels import LabelClass
 from pccs.project import Item, Project
 
 
@@ -26,6 +29,8 @@ def segment_to_folder(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     on_error: Callable[[PccsError], None] | None = None,
+    identity: str = "",
+    resumed: Callable[[int], None] | None = None,
 ) -> list[str]:
     """Write ``OUT/masks/STEM.…`` and, when asked for, ``OUT/uncertainty/`` and ``OUT/probabilities/``.
 
@@ -45,11 +50,16 @@ def segment_to_folder(
         Asked before each item; when true, the source at hand is left out and the function returns.
     on_error
         Told of each source that cannot be read, and the rest goes on; without it that error is raised.
+    identity
+        Tells this model from others. With it, a call goes on where one with the same model, images and
+        choices was interrupted, killed even; not in formats that have one file for all images.
+    resumed
+        Told at the end how many sources were done before, if there were any.
 
     Returns
     -------
     list of str
-        Stems of the sources written.
+        Stems of the sources written, now or before.
 
     Raises
     ------
@@ -62,13 +72,60 @@ def segment_to_folder(
     write_classes(folder, project.classes)
 
     def planes_of(item: Item) -> Planes:
-        seen = predictor.predict_item(project, item)
-        maps: dict[str, NDArray[Any]] = {
-            "masks": seen.labels,
-            "uncertainty": seen.uncertainty,
-            "probabilities": seen.probabilities,
-        }
-        return {kind: maps[kind] for kind in kinds}
+        seen = (predictor.predict_item if probabilities else predictor.look_at)(project, item)
+        maps = {"masks": "labels"}
+        return {kind: getattr(seen, maps.get(kind, kind)) for kind in kinds}
 
     chosen = list(project.items) if items is None else [project.item(i) for i in items]
-    return stream.run(chosen, planes_of, progress=progress, cancelled=cancelled, on_error=on_error)
+    journal = None
+    if identity and fmt not in TOGETHER:
+        depends = {"model": identity, "format": fmt, "kinds": kinds, "versions": versions()}
+        named = {"classes": [c.model_dump() for c in project.classes]}
+        journal = Journal(folder, kinds, {**depends, **named})
+    stems = stream.run(
+        chosen, planes_of, progress=progress, cancelled=cancelled, on_error=on_error, journal=journal
+    )
+    if journal is not None and journal.skipped and resumed is not None:
+        resumed(journal.skipped)
+    return stems
+
+
+@contextmanager
+def without_project(
+    images: Sequence[Path],
+    classes: Sequence[LabelClass],
+    *,
+    axes: str | None = None,
+    window: tuple[float, float] | None = None,
+    on_error: Callable[[PccsError], None] | None = None,
+) -> Iterator[Project]:
+    """``images`` as a project that is gone afterwards: what :func:`segment_to_folder` needs of one.
+
+    Parameters
+    ----------
+    axes
+        Meaning of the stored axes, where the files do not say.
+    window
+        Lowest and highest value that matter, where the model was trained on such a window.
+    on_error
+        Told of each file that cannot be read; without it that error is raised.
+    """
+    with (
+        TemporaryDirectory(prefix="pccs-", ignore_cleanup_errors=True) as folder,
+        Project.create(Path(folder) / "images.pccs", classes) as project,
+    ):
+        with project.together():
+            for image in images:
+                with _told(on_error):
+                    project.add_source(image, axes=axes.upper() if axes else None, window=window)
+        yield project
+
+
+@contextmanager
+def _told(on_error: Callable[[PccsError], None] | None) -> Iterator[None]:
+    try:
+        yield
+    except PccsError as error:
+        if on_error is None:
+            raise
+        on_error(error)

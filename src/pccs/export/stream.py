@@ -13,6 +13,7 @@ from pccs.atomic import write_json
 from pccs.errors import ExportError, PccsError
 from pccs.export.base import Progress, Writer
 from pccs.export.formats import FORMATS
+from pccs.export.journal import Journal
 from pccs.images import assemble
 from pccs.labels import LabelClass, to_export
 from pccs.project import Item, Project, Source
@@ -56,15 +57,21 @@ class ResultStream:
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
         on_error: Callable[[PccsError], None] | None = None,
+        journal: Journal | None = None,
     ) -> list[str]:
         """Ask ``planes_of`` for each item and write each source when its items are done.
 
-        Returns the stems written. When cancelled, the source at hand is left out.
+        Returns the stems written, those that were written before according to ``journal`` among them. When
+        cancelled, the source at hand is left out.
         """
         chosen = list(items)
         ticker = _Ticker(len(chosen), progress, cancelled)
         written = []
         for source, own in _by_source(self._project, chosen):
+            if journal is not None and journal.has(source, own):
+                ticker.advance(len(own))
+                written.append(source.stem)
+                continue
             try:
                 stacked = _stacked(source, own, planes_of, ticker)
                 if stacked is None:
@@ -76,6 +83,11 @@ class ResultStream:
                 on_error(error)
             else:
                 written.append(source.stem)
+                if journal is not None:
+                    journal.add(source, own)
+        else:
+            if journal is not None:
+                journal.close()
         for one in self._writers.values():
             one.finish()
         return written
@@ -119,8 +131,8 @@ class _Ticker:
     def stop(self) -> bool:
         return bool(self._cancelled and self._cancelled())
 
-    def advance(self) -> None:
-        self._done += 1
+    def advance(self, items: int = 1) -> None:
+        self._done += items
         if self._progress:
             self._progress(self._done, self._total)
 

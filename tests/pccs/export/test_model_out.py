@@ -88,4 +88,5 @@ def test_the_card_says_what_was_measured(tmp_path: Path, finished: Project, pred
     origin = again.origin
     assert (origin.project, origin.run, origin.images, origin.annotated) == ("p", "0001-fast", 15, 15)
     assert origin.measured is not None
+    assert origin.window is None
     assert (origin.measured.dice, origin.measured.error, origin.measured.step) == (0.75, 0.05, 100)

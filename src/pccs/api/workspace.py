@@ -1,22 +1,4 @@
-"""The engine for scripts and notebooks: a project with a few methods, and no window.
-
-    >>> import tempfile, numpy as np, pccs
-    >>> rng = np.random.default_rng(0)
-    >>> image = rng.normal(size=(64, 64)); image[16:48, 16:48] += 4
-    >>> labels = np.ones((64, 64), np.uint8); labels[16:48, 16:48] = 2
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> with pccs.create(f"{folder.name}/squares.pccs", ["background", "square"]) as work:
-    ...     names = work.add({"first": image, "second": image[::-1]})
-    ...     work.annotate("first", labels, complete=True)
-    ...     done = work.train(steps=20, progress=False)
-    ...     prediction = work.predict(image)
-    >>> names, done.step, prediction.labels.shape
-    (['first', 'second'], 20, (64, 64))
-    >>> folder.cleanup()
-
-Everything that is the caller's to mend is raised as a :class:`pccs.errors.PccsError`, one sentence. torch is
-loaded when something is trained or predicted, not before.
-"""
+"""An open project, with a few methods."""
 
 from __future__ import annotations
 
@@ -28,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pccs.api.model import Model
 from pccs.errors import ConfigError
 from pccs.images.find import find_images
-from pccs.labels import classes_from_table
 from pccs.project import Project
 
 if TYPE_CHECKING:
     from pccs.export import Cleaning
-    from pccs.predict import Prediction, Predictor
+    from pccs.predict import Prediction
 
 STEPS = 400
 """Steps of :meth:`Workspace.train` when nothing else is said."""
@@ -149,6 +131,7 @@ class Workspace:
         settings: Mapping[str, object] | None = None,
         seed: int | None = None,
         fresh: bool = False,
+        start: str | Path | None = None,
         device: str = "auto",
         progress: bool = True,
     ) -> Trained:
@@ -160,6 +143,8 @@ class Workspace:
             How much more, whichever is reached first; 400 steps if neither is given.
         settings
             Changes to the preset by dotted name, ``{"data.crop": 128}``.
+        start
+            An exported model to begin with; classes of the same name keep what it knows of them.
         progress
             Show a bar, in a notebook as a widget.
 
@@ -167,6 +152,8 @@ class Workspace:
         ------
         TrainingError
             If nothing is annotated.
+        ModelError
+            If the model to begin with cannot be read, or takes other images.
         ConfigError
             If a preset or setting is unknown.
         """
@@ -175,7 +162,8 @@ class Workspace:
 
         if steps is None and seconds is None:
             steps = STEPS
-        wish = Wish(preset, {key: str(value) for key, value in (settings or {}).items()}, seed, fresh)
+        wanted = {key: str(value) for key, value in (settings or {}).items()}
+        wish = Wish(preset, wanted, seed, fresh, None if start is None else Path(start))
         with self.project.worker_lock(), _bar(steps, progress) as bar:
             trainer, _ = begin(self.project, wish, device=device)
             fit(trainer, steps=steps, seconds=seconds, on_step=lambda t, figures: bar.update())
@@ -265,82 +253,6 @@ def _cleaning(wanted: Mapping[str, int]) -> Cleaning:
     return Cleaning(**{name: type(getattr(Cleaning, name))(value) for name, value in wanted.items()})
 
 
-class Model:
-    """A trained network; from :meth:`Workspace.model` or :func:`load_model`."""
-
-    def __init__(self, predictor: Predictor) -> None:
-        self._predictor = predictor
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of the classes, in the order of ``probabilities``."""
-        return [c.name for c in self._predictor.facts.classes]
-
-    def predict(self, image: ArrayLike) -> Prediction:
-        """Segment one plane.
-
-        Parameters
-        ----------
-        image
-            ``(H, W)``, or ``(H, W, C)`` with as many channels as the model knows: numpy, dask, anything
-            that numpy understands. Of a stack pass one plane after the other.
-
-        Returns
-        -------
-        Prediction
-            ``labels`` uint8 ``(H, W)`` class values, ``uncertainty`` float32 ``(H, W)`` in [0, 1],
-            ``probabilities`` float32 ``(C, H, W)``.
-
-        Raises
-        ------
-        ConfigError
-            If it is no plane.
-        ImageError
-            If the number of channels differs.
-        """
-        plane = np.asarray(image)
-        if plane.ndim not in (2, 3) or not plane.size:
-            raise ConfigError(f"an image of shape {plane.shape}", allowed="(H, W) or (H, W, C), with pixels")
-        return self._predictor.predict(plane)
-
-
-def create(path: str | Path, classes: Sequence[str] = ("background", "object")) -> Workspace:
-    """A new project folder with classes of these names, the first of which is background.
-
-    Raises
-    ------
-    ProjectError
-        If the folder exists, or two classes have one name.
-    """
-    return Workspace(Project.create(path, classes_from_table(dict(enumerate(classes)))))
-
-
-def open(path: str | Path, *, write: bool = True) -> Workspace:
-    """A project that is there; ``write=False`` lets others paint in it meanwhile.
-
-    Raises
-    ------
-    ProjectError
-        If there is none, or it is damaged or of a newer version.
-    ProjectLocked
-        If another program writes to it.
-    """
-    return Workspace(Project.open(path, write=write))
-
-
-def load_model(folder: str | Path, *, device: str = "auto") -> Model:
-    """A model that was exported into ``folder``; it needs no project.
-
-    Raises
-    ------
-    ModelError
-        If the files are missing or damaged.
-    """
-    from pccs.predict import Predictor
-
-    return Model(Predictor.from_model(Path(folder), device=device))
-
-
 def _plain_axes(values: np.ndarray[Any, Any]) -> str:
     known = {2: "YX", 3: "YXC" if values.shape[-1] in (3, 4) else "ZYX"}
     if values.ndim not in known:
@@ -354,6 +266,3 @@ def _bar(steps: int | None, wanted: bool) -> Any:
     from tqdm.auto import tqdm
 
     return tqdm(total=steps, disable=not wanted, unit="step", desc="training")
-
-
-__all__ = ["Model", "Trained", "Workspace", "create", "load_model", "open"]

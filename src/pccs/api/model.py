@@ -1,0 +1,105 @@
+"""A trained network, for arrays and for files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pccs.errors import ConfigError
+from pccs.images.find import find_images
+
+if TYPE_CHECKING:
+    from pccs.predict import Prediction, Predictor
+
+
+class Model:
+    """A trained network; from :meth:`Workspace.model` or :func:`pccs.load_model`."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, in the order of ``probabilities``."""
+        return [c.name for c in self._predictor.facts.classes]
+
+    def predict(self, image: ArrayLike) -> Prediction:
+        """Segment one plane.
+
+        Parameters
+        ----------
+        image
+            ``(H, W)``, or ``(H, W, C)`` with as many channels as the model knows: numpy, dask, anything
+            that numpy understands. Of a stack pass one plane after the other.
+
+        Returns
+        -------
+        Prediction
+            ``labels`` uint8 ``(H, W)`` class values, ``uncertainty`` float32 ``(H, W)`` in [0, 1],
+            ``probabilities`` float32 ``(C, H, W)``.
+
+        Raises
+        ------
+        ConfigError
+            If it is no plane.
+        ImageError
+            If the number of channels differs.
+        """
+        plane = np.asarray(image)
+        if plane.ndim not in (2, 3) or not plane.size:
+            raise ConfigError(f"an image of shape {plane.shape}", allowed="(H, W) or (H, W, C), with pixels")
+        return self._predictor.predict(plane)
+
+    def segment(
+        self,
+        images: str | Path | Iterable[str | Path],
+        out: str | Path,
+        *,
+        format: str = "tiff",
+        axes: str | None = None,
+        uncertainty: bool = False,
+        probabilities: bool = False,
+    ) -> list[str]:
+        """Segment files into ``out/masks``, as ``pccs segment --model`` does; a stack becomes a stack.
+
+        Parameters
+        ----------
+        images
+            A file, a folder, or several of them.
+        axes
+            What the axes are, such as ``"ZYX"``; where the files do not say.
+        uncertainty, probabilities
+            Write these maps as well.
+
+        Returns
+        -------
+        list of str
+            Names of the results, without their endings.
+
+        Raises
+        ------
+        ImageError
+            If a file cannot be read.
+        ExportError
+            If the format is unknown, or the folder cannot be written.
+        """
+        from pccs.export import segment_to_folder, without_project
+
+        predictor = self._predictor
+        given = [images] if isinstance(images, str | Path) else list(images)
+        files = find_images([Path(one) for one in given])
+        classes, window = predictor.facts.classes, predictor.origin.window
+        with without_project(files, classes, axes=axes, window=window) as project:
+            return segment_to_folder(
+                project,
+                predictor,
+                out,
+                fmt=format,
+                uncertainty=uncertainty,
+                probabilities=probabilities,
+                identity=predictor.identity(),
+            )
