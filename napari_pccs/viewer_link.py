@@ -18,6 +18,7 @@ from napari_pccs import layer_looks
 from napari_pccs.annotation_layer import ANNOTATION, AnnotationLayer
 from napari_pccs.image_layers import ImageLayers
 from napari_pccs.project_layers import export_table
+from napari_pccs.review import Prediction
 from napari_pccs.session import Session
 from napari_pccs.slider import Slider
 from napari_pccs.stacks import Stack
@@ -71,6 +72,7 @@ class ViewerLink:
         self._on_layer = on_layer
         self._busy = False
         self._shown_shape: tuple[int, ...] | None = None
+        self._tidied: tuple[Prediction, npt.NDArray[np.uint8]] | None = None
         self._visible = {
             ANNOTATION: True,
             PREDICTION: True,
@@ -135,6 +137,8 @@ class ViewerLink:
             return
         prediction = self.session.prediction
         labels = prediction.labels if prediction else np.zeros(shape, np.uint8)
+        if self._tidied is not None and self._tidied[0] is prediction:
+            labels = self._tidied[1]
         amount = getattr(prediction, self.map_name) if prediction else np.zeros(shape, np.float32)
         with self._quiet():
             if prediction is None and not self.session.training.active and not self._has_overlays():
@@ -147,6 +151,16 @@ class ViewerLink:
                 self.uncertainty = self._add_uncertainty(amount)
             else:
                 self.uncertainty.data = amount
+
+    def show_tidied(self, prediction: Prediction | None, labels: npt.NDArray[np.uint8] | None) -> None:
+        """Show ``labels`` in place of those of ``prediction``, as long as that is the one on screen.
+
+        ``None`` shows what the model says again.
+        """
+        before = self._tidied
+        self._tidied = (prediction, labels) if prediction is not None and labels is not None else None
+        if before is not self._tidied:
+            self.show_prediction()
 
     def _has_overlays(self) -> bool:
         return self.prediction is not None or self.uncertainty is not None

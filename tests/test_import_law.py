@@ -16,7 +16,7 @@ GUI = {"qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "napari", "vispy", "magic
 
 LAYERS = (
     ("errors", "config", "events", "atomic", "labels"),
-    ("images",),
+    ("images", "tidy"),
     ("project",),
     ("samples", "suggest", "worker"),  # of the worker only the client's side, see TORCH_FREE
     ("method", "nets"),
@@ -37,7 +37,9 @@ CLIENT_SIDE = {
     "pccs.worker.lines",
     "pccs.worker.log",
 }
-TORCH_FREE = ("errors", "config", "events", "atomic", "labels", "images", "project", "samples", "suggest")
+TORCH_FREE = (
+    "errors", "config", "events", "atomic", "labels", "images", "tidy", "project", "samples", "suggest",
+)  # fmt: skip
 OPEN_TO_PLUGIN = {*TORCH_FREE, "worker"} - {"atomic"}
 
 

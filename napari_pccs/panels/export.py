@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Qt, QTimer, QUrl
-from qtpy.QtGui import QDesktopServices
+from qtpy.QtGui import QDesktopServices, QHideEvent, QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -22,6 +22,7 @@ from napari_pccs.desk import Desk
 from napari_pccs.export_job import CONTENTS, FORMATS, ExportJob
 from napari_pccs.export_preview import planned
 from napari_pccs.panels.export_choices import ExportChoices, narrow
+from napari_pccs.tidy_preview import TidyPreview
 from napari_pccs.ui import Fold, button, count, reported, row, stage_layout, text
 
 PREVIEW = 60
@@ -63,6 +64,7 @@ class ExportStage(QWidget):
         self.what["masks"].setChecked(True)
         self.choices = ExportChoices(self.refresh)
         self.more = Fold("Tidying and types", self.choices)
+        self.tidied = TidyPreview(desk.session, desk.link, self.choices.note.setText)
         self.out = QLineEdit()
         self.out.setPlaceholderText("Folder for the results")
         self.out.textChanged.connect(lambda _: self.refresh())
@@ -128,6 +130,7 @@ class ExportStage(QWidget):
 
     def refresh(self) -> None:
         """Show what would be written, and whether it can be."""
+        self.tidied.choose(self.choices.tidying())
         missing = self._missing()
         running = self.job is not None
         self.start.setEnabled(not missing and not running)
@@ -216,8 +219,19 @@ class ExportStage(QWidget):
     def _open(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(self.out.text()))
 
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802 (Qt's name)
+        """The stage is chosen: the prediction is shown as it would be exported."""
+        self.tidied.switch(True)
+        super().showEvent(event)
+
+    def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802 (Qt's name)
+        """The stage is left: the prediction is shown as it is."""
+        self.tidied.switch(False)
+        super().hideEvent(event)
+
     def stop(self) -> None:
         """End a running export; the panel is going."""
+        self.tidied.stop()
         self._timer.stop()
         if self.job is not None:
             self.job.close()

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSpinBox, QWidget
 
+from napari_pccs.ui import text
+
 MAPS = {"float32": "float32, 0 to 1", "uint16": "uint16, 0 to 65535", "uint8": "uint8, 0 to 255"}
 TABLES = {"csv": "CSV", "parquet": "Parquet"}
 LARGEST = 1_000_000
@@ -54,6 +56,7 @@ class ExportChoices(QWidget):
         self.numbers = {name: _number(one, changed) for name, one in TIDYING.items()}
         self.keep_largest = QCheckBox("Keep only the largest object of each class")
         self.keep_largest.toggled.connect(lambda _: changed())
+        self.note = text("", "quiet")
         self.maps = _list(MAPS, "Type of probabilities and uncertainty", changed)
         self.table = _list(TABLES, "Form of the table of objects", changed)
         form = QFormLayout(self)
@@ -62,8 +65,14 @@ class ExportChoices(QWidget):
         for name, number in self.numbers.items():
             form.addRow(TIDYING[name].words, number)
         form.addRow(self.keep_largest)
+        form.addRow(self.note)
         form.addRow("Maps", self.maps)
         form.addRow("Table", self.table)
+
+    def tidying(self) -> dict[str, int]:
+        """What is tidied, as the fields of :class:`pccs.tidy.Cleaning`; empty when nothing is."""
+        chosen = {name.replace("-", "_"): one.value() for name, one in self.numbers.items() if one.value()}
+        return {**chosen, "keep_largest": True} if self.keep_largest.isChecked() else chosen
 
     def arguments(self) -> list[str]:
         """Options of ``pccs export`` for what differs from its defaults."""

@@ -244,7 +244,7 @@ class Workspace:
 
 
 def _cleaning(wanted: Mapping[str, int]) -> Cleaning:
-    from pccs.export.clean import Cleaning
+    from pccs.tidy import Cleaning
 
     known = [field.name for field in fields(Cleaning)]
     strange = [name for name in wanted if name not in known]

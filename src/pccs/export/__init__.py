@@ -1,10 +1,10 @@
 """Results as files: masks, maps, measurements and the model, in the formats others read."""
 
 from pccs.export.base import ItemPrediction, ItemPredictor, Writer
-from pccs.export.clean import Cleaning
 from pccs.export.formats import FORMATS
 from pccs.export.results import WHAT, export_project
 from pccs.export.segment import segment_to_folder, without_project
+from pccs.tidy import Cleaning
 
 __all__ = [
     "FORMATS",

@@ -13,11 +13,12 @@ from scipy import ndimage
 
 from pccs.atomic import write_text
 from pccs.export.base import compact_json, file_stem
-from pccs.export.outlines import Part, connected, outlines
+from pccs.export.outlines import Part, outlines
 from pccs.export.simple import TiffWriter
 from pccs.images import disassemble
 from pccs.labels import LabelClass
 from pccs.project import Source
+from pccs.tidy import connected
 
 
 class CocoWriter(TiffWriter):

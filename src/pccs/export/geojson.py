@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from pccs.atomic import write_text
 from pccs.export.base import compact_json, file_stem
-from pccs.export.outlines import Part, Ring, connected, outlines
+from pccs.export.outlines import Part, Ring, outlines
 from pccs.export.simple import TiffWriter
 from pccs.images import SourceInfo, disassemble
 from pccs.labels import LabelClass
 from pccs.project import Source
+from pccs.tidy import connected
 
 _SPACE = uuid.UUID("5d2c6f0e-6f2f-4a57-9d0c-1f6f2d2b7b0a")
 """Of which the identities of objects are made, so that the same export gives the same file."""

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from pccs.atomic import writing
 from pccs.errors import ExportError
 from pccs.export.base import file_stem
-from pccs.export.outlines import Part, connected, outlines
+from pccs.export.outlines import Part, outlines
 from pccs.export.simple import TiffWriter
 from pccs.images import SourceInfo, disassemble
 from pccs.labels import LabelClass
 from pccs.project import Source
+from pccs.tidy import connected
 
 _VERSION = 228
 _RECTANGLE, _TRACED = 1, 8

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from pccs.atomic import write_text, writing
 from pccs.errors import ExportError
-from pccs.export.outlines import connected
 from pccs.export.shapes import Columns, means, shapes
 from pccs.images import SourceInfo
 from pccs.labels import LabelClass
 from pccs.project import Item
+from pccs.tidy import connected
 
 TABLES = ("csv", "parquet")
 """Files the table can be written as."""

@@ -36,12 +36,6 @@ class Part(NamedTuple):
     holes: list[Ring]
 
 
-def connected(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Objects of a mask, numbered from 1; pixels that touch by a corner belong together."""
-    labels: NDArray[np.int64] = _measure.label(mask, connectivity=2)
-    return labels
-
-
 def outlines(objects: NDArray[Any]) -> dict[int, list[Part]]:
     """Outlines of numbered objects.
 

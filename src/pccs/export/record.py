@@ -11,8 +11,8 @@ from typing import Any
 
 from pccs.atomic import write_json
 from pccs.export.base import ItemPredictor
-from pccs.export.clean import Cleaning
 from pccs.project import Project
+from pccs.tidy import Cleaning
 
 _PACKAGES = ("napari-pccs", "torch", "numpy", "scipy", "scikit-image", "monai")
 

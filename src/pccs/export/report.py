@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pccs.atomic import write_text
-from pccs.export.outlines import connected
 from pccs.export.report_facts import Quality, quality_of
 from pccs.export.report_page import Tally, Thumbnail, page
 from pccs.labels import LabelClass, Raster
 from pccs.project import Item, Project
 from pccs.project.selection import spread
+from pccs.tidy import connected
 
 PICTURES = 24
 """Images shown, evenly spread over all; a page of a thousand would not open."""

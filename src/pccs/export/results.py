@@ -12,7 +12,6 @@ from pccs.atomic import write_json
 from pccs.errors import ExportError, PccsError
 from pccs.export.base import ItemPredictor, ItemSeen, Progress
 from pccs.export.card import write_card
-from pccs.export.clean import Cleaning, clean
 from pccs.export.measurements import Measurements
 from pccs.export.origin import origin_of
 from pccs.export.record import record_of, write_record
@@ -21,6 +20,7 @@ from pccs.export.report_facts import quality_of
 from pccs.export.stream import Planes, ResultStream, make_folder, write_classes
 from pccs.labels import Raster
 from pccs.project import Item, Project
+from pccs.tidy import Cleaning, clean
 
 WHAT = ("masks", "annotations", "uncertainty", "probabilities", "model", "onnx", "measurements", "report")
 """What can be exported."""

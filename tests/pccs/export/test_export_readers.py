@@ -23,12 +23,13 @@ from pccs.export import export_project
 from pccs.export.coco import piece_lengths, run_lengths
 from pccs.export.formats import FORMATS
 from pccs.export.imagej import roi_bytes
-from pccs.export.outlines import connected, outlines
+from pccs.export.outlines import outlines
 from pccs.export.stream import scaled
 from pccs.images import SourceInfo
 from pccs.labels import default_classes
 from pccs.project import Project, Source
 from pccs.project.fingerprint import fingerprint
+from pccs.tidy import connected
 from tests.pccs.export.conftest import AFFINE, truth
 
 pytestmark = pytest.mark.filterwarnings(

@@ -7,7 +7,8 @@ import pytest
 import shapely
 from numpy.typing import NDArray
 
-from pccs.export.outlines import connected, outlines
+from pccs.export.outlines import outlines
+from pccs.tidy import connected
 
 
 def covered(objects: NDArray[np.int64]) -> NDArray[np.int64]:

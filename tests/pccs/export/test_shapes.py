@@ -15,9 +15,9 @@ from skimage.draw import disk, ellipse
 from pccs.errors import ExportError
 from pccs.export import export_project
 from pccs.export import measurements as table
-from pccs.export.outlines import connected
 from pccs.export.shapes import means, perimeters, shapes
 from pccs.project import Project
+from pccs.tidy import connected
 from tests.pccs.export.conftest import truth
 
 SAME = {

@@ -12,7 +12,6 @@ import torch
 from pccs.config import preset
 from pccs.errors import ModelError
 from pccs.export.card import card
-from pccs.export.clean import Cleaning
 from pccs.export.origin import origin_of
 from pccs.export.record import record_of
 from pccs.labels import make_class
@@ -20,6 +19,7 @@ from pccs.nets import ModelFacts
 from pccs.nets.model_file import Ancestor, Origin, read_model, write_model
 from pccs.predict import Predictor
 from pccs.project import Project
+from pccs.tidy import Cleaning
 from pccs.train import Trainer
 from pccs.train.start import COPY, Start
 from pccs.worker.begin import Wish, begin

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from skimage.draw import disk
 
 from pccs.errors import ConfigError
-from pccs.export.clean import Cleaning, clean, filled, sifted, smoothed, split
-from pccs.export.outlines import connected
 from pccs.labels import make_class
+from pccs.tidy import Cleaning, clean, connected, filled, sifted, smoothed, split
 
 CLASSES = (make_class(3, "background"), make_class(1, "cell"), make_class(2, "wall"))
 

@@ -1,4 +1,4 @@
-"""Tidying a prediction before it is exported: pure functions on one plane of class values.
+"""Tidying a prediction: pure functions on one plane of class values, for exports and for their preview.
 
 Every choice is off unless asked for, and all of them are written down with the export. They change what
 the model says, never what a person painted.
@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage import morphology, segmentation
+from skimage import measure, morphology, segmentation
 
 from pccs.errors import ConfigError
-from pccs.export.outlines import connected
 from pccs.labels import LabelClass, Raster
 
 _segmentation: Any = segmentation  # scikit-image is only partly typed
 _morphology: Any = morphology
+_measure: Any = measure
 _NEIGHBOURS = np.ones((3, 3), bool)
 
 
@@ -95,6 +95,12 @@ def _tidied(mask: NDArray[np.bool_], others: NDArray[np.bool_], cleaning: Cleani
     if cleaning.smallest or cleaning.keep_largest:
         mask = sifted(mask, cleaning.smallest, largest=cleaning.keep_largest)
     return mask
+
+
+def connected(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Objects of a mask, numbered from 1; pixels that touch by a corner belong together."""
+    labels: NDArray[np.int64] = _measure.label(mask, connectivity=2)
+    return labels
 
 
 def smoothed(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
