@@ -6,12 +6,13 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from math import inf, prod
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from pccs.atomic import write_bytes, write_text
 from pccs.errors import PccsError, ProjectError, disk_remedy, disk_words
@@ -87,14 +88,7 @@ class SourceRecord(_Strict):
     @model_validator(mode="after")
     def _possible(self) -> SourceRecord:
         """Whether such an image can exist: what is wrong here would fail much later, or fill the memory."""
-        check_axes(self.axes, self.shape, Path(self.path))
-        check_dtype(_dtype(self.dtype), Path(self.path))
-        planes = prod(n for axis, n in zip(self.axes, self.shape, strict=True) if axis in STACK_AXES)
-        plane = prod(n for axis, n in zip(self.axes, self.shape, strict=True) if axis in "YX")
-        if min(self.shape) < 1 or planes > MOST_PLANES or plane > MOST_PIXELS:
-            raise ValueError(f"no image has the shape {list(self.shape)}")
-        if len(self.spacing) != len(self.shape) or not all(s is None or 0 < s < inf for s in self.spacing):
-            raise ValueError("the spacing does not fit the axes")
+        _check_geometry(self.axes, self.shape, self.dtype, self.spacing)
         self._check_choices()
         if "\0" in self.path or not possible_stem(self.stem):
             raise ValueError(f"{self.stem!r} is no name of an image at {self.path!r}")
@@ -103,7 +97,8 @@ class SourceRecord(_Strict):
     def _check_choices(self) -> None:
         if "\0" in self.part:
             raise ValueError("no image has such a part")
-        chosen(self._info(Path(self.path)), self.channels, self.window)
+        if self.channels or self.window is not None:
+            chosen(self._info(Path(self.path)), self.channels, self.window)
 
     def _info(self, path: Path) -> SourceInfo:
         dtype = np.dtype(self.dtype)
@@ -111,8 +106,30 @@ class SourceRecord(_Strict):
 
     def source(self, folder: Path) -> Source:
         """The source this record describes."""
-        info = self._info(Path(os.path.normpath(folder / self.path)))
-        return Source(self.stem, chosen(info, self.channels, self.window), self.fingerprint)
+        info = self._info(Path(os.path.normpath(os.path.join(folder, self.path))))
+        if self.channels or self.window is not None:
+            info = chosen(info, self.channels, self.window)
+        return Source(self.stem, info, self.fingerprint)
+
+
+@lru_cache(maxsize=1024)
+def _check_geometry(axes: str, shape: tuple[int, ...], dtype: str, spacing: tuple[float | None, ...]) -> None:
+    """Remembered: the thousands of images of a project are alike.
+
+    Raises
+    ------
+    PccsError, ValueError
+        If no image is like that.
+    """
+    place = Path(NAME)
+    check_axes(axes, shape, place)
+    check_dtype(_dtype(dtype), place)
+    planes = prod(n for axis, n in zip(axes, shape, strict=True) if axis in STACK_AXES)
+    plane = prod(n for axis, n in zip(axes, shape, strict=True) if axis in "YX")
+    if min(shape) < 1 or planes > MOST_PLANES or plane > MOST_PIXELS:
+        raise ValueError(f"no image has the shape {list(shape)}")
+    if len(spacing) != len(shape) or not all(s is None or 0 < s < inf for s in spacing):
+        raise ValueError("the spacing does not fit the axes")
 
 
 def _dtype(text: str) -> np.dtype[Any]:
@@ -130,6 +147,12 @@ class Document(_Strict):
     sources: tuple[SourceRecord, ...] = ()
     items: dict[str, ItemRecord] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
+    _migrated: bool = PrivateAttr(default=False)
+
+    @property
+    def migrated(self) -> bool:
+        """Whether the file is of an older version."""
+        return self._migrated
 
 
 def _from_0(data: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +176,8 @@ def read(folder: Path, *, backup: bool) -> Document:
         If there is no project, or its document is damaged or of a newer version.
     """
     path = folder / NAME
-    data = _parse(path)
+    text = _text_of(path)
+    data = _parse(text, path)
     version = data.get("format")
     if not isinstance(version, int) or isinstance(version, bool):
         raise _damaged(path, "it does not say its format version")
@@ -163,12 +187,15 @@ def read(folder: Path, *, backup: bool) -> Document:
             path=folder,
             remedy="Update napari-pccs; the project was not touched",
         )
-    if version < FORMAT:
-        data = _migrated(data, version, path, backup=backup)
-    return _validated(data, path)
+    if version == FORMAT:
+        return _validated(text, path)
+    data = _in_todays_form(data, version, path, backup=backup)
+    document = _validated(json.dumps(data).encode(), path)
+    document._migrated = True
+    return document
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _text_of(path: Path) -> bytes:
     try:
         text = path.read_bytes() if path.is_file() else None
     except OSError as error:
@@ -183,6 +210,10 @@ def _parse(path: Path) -> dict[str, Any]:
             allowed=f"a folder that holds {NAME}",
             remedy="Make one with 'pccs new', or with New project in the panel",
         )
+    return text
+
+
+def _parse(text: bytes, path: Path) -> dict[str, Any]:
     try:
         data = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -192,7 +223,7 @@ def _parse(path: Path) -> dict[str, Any]:
     return data
 
 
-def _migrated(data: dict[str, Any], version: int, path: Path, *, backup: bool) -> dict[str, Any]:
+def _in_todays_form(data: dict[str, Any], version: int, path: Path, *, backup: bool) -> dict[str, Any]:
     if backup:
         write_bytes(path.with_name(f"project.v{version}.json"), path.read_bytes())
     try:
@@ -204,9 +235,9 @@ def _migrated(data: dict[str, Any], version: int, path: Path, *, backup: bool) -
     return data
 
 
-def _validated(data: dict[str, Any], path: Path) -> Document:
+def _validated(text: bytes, path: Path) -> Document:
     try:
-        document = Document.model_validate_json(json.dumps(data))
+        document = Document.model_validate_json(text)
         check_classes(document.classes)
     except ValidationError as error:
         first = error.errors()[0]

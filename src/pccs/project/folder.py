@@ -20,7 +20,7 @@ from pccs.project.links import refuse_links
 from pccs.project.predictions import SnapshotStore
 from pccs.project.session import Session
 from pccs.project.sources import Standing
-from pccs.project.state import State
+from pccs.project.state import Early, State, stamp_of
 from pccs.project.taken import TakenStore
 
 SettingT = TypeVar("SettingT")
@@ -30,10 +30,10 @@ OnError: TypeAlias = Callable[[PccsError], None]
 class ProjectFolder:
     """The part of :class:`~pccs.project.Project` that is about the folder and its images."""
 
-    def __init__(self, path: Path, session: Session | None) -> None:
+    def __init__(self, path: Path, session: Session | None, early: Early | None = None) -> None:
         self.path = path
         self._session = session
-        self._state = State(path, backup=session is not None)
+        self._state = State(path, backup=session is not None, early=early)
         self._annotations = AnnotationStore(path / "annotations", writes=session is not None)
         self._snapshots = SnapshotStore(path / "predictions")
         self._taken = TakenStore(path / "taken")
@@ -78,12 +78,15 @@ class ProjectFolder:
             If another living process writes to it.
         """
         folder = Path(path).absolute()
-        document.read(folder, backup=False)  # refuse before anything is locked or written
+        stamp = stamp_of(folder)
+        early = Early(
+            stamp, document.read(folder, backup=False)
+        )  # refuse before anything is locked or written
         session = None
         try:
             refuse_links(folder)
             session = Session(folder) if write else None
-            return cls(folder, session)
+            return cls(folder, session, early)
         except BaseException as error:
             if session:
                 session.abandon()

@@ -24,9 +24,19 @@ class SourceTable:
         self.by_stem: dict[str, Source] = {}
         self._stems: set[str] = set()
         self._paths: dict[tuple[Path, str], str] = {}
-        self._lines: dict[str, tuple[Source, str]] = {}
+        self._lines: dict[str, tuple[Source, str | SourceRecord]] = {}
         for source in sources:
             self._put(source)
+
+    @classmethod
+    def of(cls, records: Iterable[SourceRecord], folder: Path) -> SourceTable:
+        """The table as it is written down in the project at ``folder``."""
+        table = cls()
+        for record in records:
+            source = record.source(folder)
+            table._put(source)
+            table._lines[source.stem] = (source, record)
+        return table
 
     def _put(self, source: Source) -> None:
         self.by_stem[source.stem] = source
@@ -109,11 +119,16 @@ class SourceTable:
 
     def lines(self, folder: Path) -> list[str]:
         """Each source as a line of JSON; kept, because there may be many and few change."""
-        for stem, source in self.by_stem.items():
-            known = self._lines.get(stem)
-            if known is None or known[0] is not source:
-                self._lines[stem] = (source, SourceRecord.of(source, folder).line())
-        return [self._lines[stem][1] for stem in self.by_stem]
+        return [self._line(stem, source, folder) for stem, source in self.by_stem.items()]
+
+    def _line(self, stem: str, source: Source, folder: Path) -> str:
+        owner, known = self._lines.get(stem, (None, ""))
+        if owner is source and isinstance(known, str):
+            return known
+        record = known if owner is source and not isinstance(known, str) else SourceRecord.of(source, folder)
+        line = record.line()
+        self._lines[stem] = (source, line)
+        return line
 
 
 def _address(info: SourceInfo) -> tuple[Path, str]:

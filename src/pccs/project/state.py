@@ -12,7 +12,7 @@ from typing import Any
 from pccs.errors import ProjectError, disk_remedy, disk_words
 from pccs.labels import LabelClass
 from pccs.project import document
-from pccs.project.document import ItemRecord
+from pccs.project.document import Document, ItemRecord
 from pccs.project.items import Item, Source
 from pccs.project.selection import Names
 from pccs.project.sources import SourceTable
@@ -31,6 +31,14 @@ class _Kept:
     sources: tuple[Source, ...]
 
 
+@dataclass(frozen=True)
+class Early:
+    """The document as it was read before the project was locked, and the stamp of its file before that."""
+
+    stamp: tuple[int, ...]
+    document: Document
+
+
 class State:
     """Classes, sources, item records and settings of the project at ``folder``."""
 
@@ -40,12 +48,12 @@ class State:
     table: SourceTable
     names: Names
 
-    def __init__(self, folder: Path, *, backup: bool) -> None:
+    def __init__(self, folder: Path, *, backup: bool, early: Early | None = None) -> None:
         self._folder = folder
         self._lock = threading.RLock()
         self._depth = 0
         self._stamp: tuple[int, ...] = ()
-        self._load(backup=backup)
+        self._load(backup=backup, early=early)
 
     @contextmanager
     def change(self) -> Iterator[None]:
@@ -92,16 +100,19 @@ class State:
 
     def reload(self) -> bool:
         """Read the file again if another process changed it; whether it did."""
-        if self._file_stamp() == self._stamp:
+        if stamp_of(self._folder) == self._stamp:
             return False
         self._load(backup=False)
         return True
 
-    def _load(self, *, backup: bool) -> None:
-        self._stamp = self._file_stamp()  # before reading: a change in between is noticed next time
-        data = document.read(self._folder, backup=backup)
+    def _load(self, *, backup: bool, early: Early | None = None) -> None:
+        self._stamp = stamp_of(self._folder)  # before reading: a change in between is noticed next time
+        if early is not None and early.stamp == self._stamp and not early.document.migrated:
+            data = early.document
+        else:
+            data = document.read(self._folder, backup=backup)
         self.classes, self.settings, self.records = data.classes, data.settings, data.items
-        self.table = SourceTable(record.source(self._folder) for record in data.sources)
+        self.table = SourceTable.of(data.sources, self._folder)
         self.sources_changed()
 
     def _write(self) -> None:
@@ -114,11 +125,13 @@ class State:
                 path=self._folder / document.NAME,
                 remedy=disk_remedy(error),
             ) from error
-        self._stamp = self._file_stamp()
+        self._stamp = stamp_of(self._folder)
 
-    def _file_stamp(self) -> tuple[int, ...]:
-        try:
-            stat = (self._folder / document.NAME).stat()
-        except OSError:
-            return ()
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+def stamp_of(folder: Path) -> tuple[int, ...]:
+    """What tells one state of a project's file from another; empty where there is none."""
+    try:
+        stat = (folder / document.NAME).stat()
+    except OSError:
+        return ()
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
