@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pccs.data.arena import Arena
+from pccs.data.large import LARGE, bands, is_large, patches, read_small, shrink
 from pccs.data.normalise import (
     Statistics,
     match_channels,
@@ -48,9 +49,21 @@ def resize_target(target: NDArray[np.uint8], classes: int, size: tuple[int, int]
     """Targets ``(H, W)`` to ``size`` by majority of the annotated area; unpainted stays 255."""
     if target.shape == size:
         return target
-    codes = torch.from_numpy(target.astype(np.int64))
-    shares = F.one_hot(codes.clamp(max=classes), classes + 1).permute(2, 0, 1)[None].float()
-    shares = F.interpolate(shares, size=size, mode="bilinear", antialias=True)[0, :classes]
+    if target.size > LARGE and size[0] < target.shape[0]:
+        small = np.empty(size, np.uint8)
+        for band in bands((target.shape[0], target.shape[1]), size):
+            small[band.place] = _majority(shrink(_shares(target[band.rows], classes), band, size[1]))
+        return small
+    return _majority(resize_image(_shares(target, classes), size))
+
+
+def _shares(target: NDArray[np.uint8], classes: int) -> Tensor:
+    """``[C, H, W]``, 1 where a class is."""
+    codes = torch.from_numpy(target)
+    return torch.stack([codes == index for index in range(classes)]).float()
+
+
+def _majority(shares: Tensor) -> NDArray[np.uint8]:
     best = shares.argmax(0).to(torch.uint8)
     best[shares.sum(0) < _PAINTED] = IGNORE
     return best.numpy()
@@ -195,23 +208,31 @@ class ItemStore:
                 return self._statistics[item.stem]
             if info.is_stack or image is None:
                 indices: Sequence[int] = sample_indices(info.n_planes) if info.is_stack else [item.index]
-                planes = [read_plane(info, i) for i in indices]
+                large = is_large(info, self._size(info.plane_shape))
+                planes = [p for i in indices for p in (patches(info, i) if large else [read_plane(info, i)])]
             else:
                 planes = [image]
             self._statistics[item.stem] = measure(planes, joint="S" in info.axes)
         return self._statistics[item.stem]
 
     def _load_image(self, name: str) -> Tensor:
-        plane = self.project.image(name)
-        pixels = normalise(plane, self.statistics(name, plane))
-        fitted = match_channels(pixels, self.channels)
-        if fitted is None:
+        item = self.project.item(name)
+        info = self.project.sources[item.stem].info
+        size = self._size(info.plane_shape)
+        if is_large(info, size):
+            small = read_small(info, item.index, size, self.statistics(name), self.channels)
+        else:
+            plane = self.project.image(name)
+            fitted = match_channels(normalise(plane, self.statistics(name, plane)), self.channels)
+            small = (
+                None if fitted is None else resize_image(torch.from_numpy(np.ascontiguousarray(fitted)), size)
+            )
+        if small is None:
             raise ImageError(
-                f"item {name!r} has {pixels.shape[0]} channels where the network takes {self.channels}",
+                f"item {name!r} has {info.channels} channels where the network takes {self.channels}",
                 remedy="Keep images with other channels in a project of their own",
             )
-        image = torch.from_numpy(np.ascontiguousarray(fitted))
-        return resize_image(image, self._size(image.shape))
+        return small
 
     def _load_target(self, name: str) -> Tensor:
         project = self.project

@@ -7,7 +7,7 @@ from pccs.images.formats import SUFFIXES, format_of
 from pccs.images.info import SourceInfo
 from pccs.images.masks import MaskFile, read_marks, read_mask
 from pccs.images.opened import CACHE
-from pccs.images.planes import assemble, chosen, disassemble, probe, read_plane, read_planes
+from pccs.images.planes import assemble, chosen, disassemble, probe, read_plane, read_planes, read_region
 from pccs.images.shapes.paint import Key, Marks
 from pccs.images.write import write_array, write_tiff
 
@@ -33,6 +33,7 @@ __all__ = [
     "read_mask",
     "read_plane",
     "read_planes",
+    "read_region",
     "split_address",
     "stem_of",
     "write_array",

@@ -6,7 +6,7 @@ the file stores them. A plane is always ``(H, W, channels)``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -90,10 +90,33 @@ def read_plane(info: SourceInfo, index: int) -> NDArray[Any]:
     ImageError
         If the plane does not exist, or the file is gone, damaged or has another shape now.
     """
+    return _read(info, index, {})
+
+
+def read_region(info: SourceInfo, index: int, rows: slice, cols: slice) -> NDArray[Any]:
+    """Rows and columns of plane ``index``, ``(h, w, channels)``.
+
+    Of tiled or striped TIFF, Zarr, HDF5, NIfTI and NumPy only what lies there is read; of other formats the
+    whole plane.
+
+    Raises
+    ------
+    ImageError
+        As :func:`read_plane`, and if the region is empty or beyond the plane.
+    """
+    bounds = {axis: slice(k.start or 0, n if k.stop is None else k.stop) for axis, k, n in
+              zip("YX", (rows, cols), info.plane_shape, strict=True)}  # fmt: skip
+    if not all(0 <= bounds[a].start < bounds[a].stop <= info.size(a) for a in "YX"):
+        raise ImageError("the region lies outside the plane", path=info.path, allowed=f"{info.plane_shape}")
+    return _read(info, index, bounds)
+
+
+def _read(info: SourceInfo, index: int, bounds: Mapping[str, slice]) -> NDArray[Any]:
     if not 0 <= index < info.n_planes:
         raise ImageError(f"it has no plane {index}", path=info.path, allowed=f"0 to {info.n_planes - 1}")
     place = dict(zip(info.stack_axes, np.unravel_index(index, info.stack_shape or (1,)), strict=False))
-    key = tuple(int(place[a]) if a in place else slice(None) for a in info.axes)
+    key = tuple(int(place[a]) if a in place else bounds.get(a, slice(None)) for a in info.axes)
+    shape = tuple(bounds[a].stop - bounds[a].start if a in bounds else info.size(a) for a in "YX")
     with CACHE.use(info.path, info.part) as reader:
         if reader.shape != info.shape:
             raise ImageError(
@@ -103,7 +126,7 @@ def read_plane(info: SourceInfo, index: int) -> NDArray[Any]:
             )
         with explained(info.path, "its pixels cannot be read"):
             # Damaged pages may come with other axes than the header promised.
-            return _to_plane(info, reader.read(key))
+            return _to_plane(info, reader.read(key), shape)
 
 
 def read_planes(info: SourceInfo) -> NDArray[Any]:
@@ -113,13 +136,13 @@ def read_planes(info: SourceInfo) -> NDArray[Any]:
     return np.stack([read_plane(info, k) for k in range(info.n_planes)])
 
 
-def _to_plane(info: SourceInfo, block: NDArray[Any]) -> NDArray[Any]:
+def _to_plane(info: SourceInfo, block: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
     axes = [a for a in info.axes if a not in info.stack_axes]
     order = [axes.index(a) for a in "YXCS" if a in axes]
     plane = block.transpose(order)
     if info.has_alpha:
         plane = plane[..., :-1]
-    plane = plane.reshape(*info.plane_shape, info.stored_channels)
+    plane = plane.reshape(*shape, info.stored_channels)
     return np.ascontiguousarray(plane[..., list(info.picked)] if info.picked else plane)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pccs.errors import ImageError
 from pccs.images.axes import rename_axes
 from pccs.images.reader import Index, check_dtype, check_memory, check_packing, native, native_dtype
+from pccs.images.tiff_parts import read_part
 
 _MICRO = {"um": "µm", "micron": "µm", "microns": "µm", "micrometer": "µm", "\\u00B5m": "µm", "μm": "µm"}
 
@@ -74,10 +75,25 @@ class TiffReader:
     def _from_pages(self, index: Index) -> NDArray[Any]:
         lead = self._lead or ()
         numbers = np.arange(prod(lead)).reshape(lead)[index[: len(lead)]]
-        check_memory(numbers.size * prod(self._page_shape) * self.dtype.itemsize, self._path)
+        wanted = prod(
+            len(range(*k.indices(n))) for k, n in zip(index, self.shape, strict=True) if isinstance(k, slice)
+        )
+        check_memory(wanted * self.dtype.itemsize, self._path)
         rest = index[len(lead) :]
-        pages = [self._page(int(k))[rest] for k in numbers.ravel()]
+        pages = [self._piece(int(k), rest) for k in numbers.ravel()]
         return np.stack(pages).reshape(numbers.shape + pages[0].shape)
+
+    def _piece(self, number: int, rest: Index) -> NDArray[Any]:
+        """``rest`` of a page; when that is a part of it, nothing else of it is decoded."""
+        page, axes = self._series.pages[number], self.axes[-len(self._page_shape) :]
+        if page is not None and axes[:2] == "YX" and all(isinstance(k, slice) for k in rest[:2]):
+            bounds = [slice(*k.indices(n)[:2]) for k, n in zip(rest[:2], self._page_shape, strict=False)
+                      if isinstance(k, slice)]  # fmt: skip
+            if [b.stop - b.start for b in bounds] != list(self._page_shape[:2]):
+                part = read_part(page, *bounds)
+                if part is not None:
+                    return part[(slice(None), slice(None), *rest[2:])]
+        return self._page(number)[rest]
 
     def _page(self, number: int) -> NDArray[Any]:
         page = self._series.pages[number]
