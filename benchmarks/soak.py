@@ -53,9 +53,16 @@ def main() -> int:
     parser = command("soak", __doc__ or "", device=False)
     parser.add_argument("--minutes", type=float, help="by the clock (20; --quick: 2)")
     parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the figures over time")
+    parser.add_argument(
+        "--bare", action="store_true", help="napari alone instead, painted in by the same hand"
+    )
     options = parser.parse_args()
     _own_folder()
     need_display()
+    if options.bare:
+        from benchmarks._soak_bare import bare
+
+        return finish(Report("soak_bare", bare(), {}), options)
     minutes = options.minutes or (2.0 if options.quick else 20.0)
     series = soak(minutes)
     if options.plot is not None:
