@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from napari_pccs.panel import PccsPanel
 
 MIB = 2**20
+LIFE = "worker_life"
+"""The figure that numbers the worker processes: how much two of them differ is no growth of either."""
 
 
 def window_figures(panel: PccsPanel) -> dict[str, float]:
@@ -138,17 +140,27 @@ class Series:
     def growth(self, key: str, skip: float = 0.25) -> float:
         """By how much it grows in an hour: the slope of Theil and Sen, the warming-up left out.
 
-        The median of the slopes between all pairs of rows: a single high value does not tilt it.
+        The median of the slopes between all pairs of rows: a single high value does not tilt it. Of a worker
+        only rows of one process are compared, its first left out, in which it fills its caches.
         """
         start = int(len(self.rows) * skip)
-        hours, values = self.hours[start:], self.of(key)[start:]
+        of_worker = key.startswith("worker_")
+        kept = [
+            k
+            for k in range(start, len(self.rows))
+            if not of_worker or k == 0 or self._life(k) == self._life(k - 1)
+        ]
+        hours, values = self.hours, self.of(key)
         slopes = [
             (values[j] - values[i]) / (hours[j] - hours[i])
-            for i in range(len(hours))
-            for j in range(i + 1, len(hours))
-            if hours[j] > hours[i]
+            for i in kept
+            for j in kept
+            if hours[j] > hours[i] and (not of_worker or self._life(i) == self._life(j))
         ]
         return statistics.median(slopes) if slopes else float("nan")
+
+    def _life(self, row: int) -> float:
+        return self.rows[row].get(LIFE, 0.0)
 
 
 def draw(path: Path, series: Series, panels: Sequence[tuple[str, Sequence[str]]]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 
-from benchmarks._meter import memory
+from benchmarks._meter import LIFE, memory
 from benchmarks._window import PATIENCE, Hand, Window, wait
 from pccs.project.annotations import KEEP
 from pccs.project.models import FOLDER, folder_of
@@ -28,6 +28,10 @@ STEPS = 12
 BY_ITSELF, MODELS = "by-itself", 10
 """The mark of a model that nobody asked to keep, and how many of those a run keeps: as in
 ``pccs.worker.keeping``, which a window cannot import."""
+
+
+LIVES = 8
+"""Rounds after which the worker is let go, so that another one is started."""
 
 
 class FastHand(Hand):
@@ -58,7 +62,7 @@ class Person:
     def __init__(self, window: Window) -> None:
         self.window, self.panel = window, window.panel
         self.session: Session = window.panel.session
-        self.worker = dict.fromkeys(("worker_rss_mib", "worker_pss_mib", "worker_own_mib"), 0.0)
+        self.worker = dict.fromkeys((LIFE, "worker_rss_mib", "worker_pss_mib", "worker_own_mib"), 0.0)
         """What the worker took up in the round's training."""
         self._classes = itertools.cycle([c.value for c in self.session.need_project().classes])
         self._rng = np.random.default_rng(0)
@@ -104,7 +108,7 @@ class Person:
         self._segment()
         self._review()
         self._look_around()
-        if self._round % 5 == 0 and self.session.worker is not None:
+        if self._round % LIVES == 0 and self.session.worker is not None:
             self.session.worker.let_go()  # as it goes by itself when nobody needs it for a while
             self._until(lambda: not psutil.Process().children())
         self._go_home()
@@ -162,6 +166,7 @@ class Person:
         if self.session.worker is not None and self.session.worker.pid is not None:
             found = memory(psutil.Process(self.session.worker.pid))
             self.worker = {f"worker_{key}": value for key, value in found.items()}
+            self.worker[LIFE] = float(self._round // LIVES)
 
     def _suggest(self) -> None:
         self.panel.show_stage("suggest")

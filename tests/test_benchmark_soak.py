@@ -41,6 +41,17 @@ def test_what_grows_misses_its_target_and_a_jump_does_not(capsys: pytest.Capture
     assert "growth per hour" in capsys.readouterr().out
 
 
+def test_two_workers_that_differ_are_no_growth() -> None:
+    found = series()
+    for k, row in enumerate(found.rows):
+        life = k // 8
+        row |= {"worker_life": life, "worker_own_mib": 400.0 + 20 * life - (30 if k % 8 == 0 else 0)}
+    assert found.growth("worker_own_mib") == 0
+    for row, hour in zip(found.rows, found.hours, strict=True):
+        row["worker_own_mib"] += 7 * hour
+    assert found.growth("worker_own_mib") == pytest.approx(7)
+
+
 def test_the_room_on_disk_is_counted_and_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     project = tmp_path / "temporary" / "a.pccs"
