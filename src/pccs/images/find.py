@@ -12,6 +12,8 @@ from pccs.images.dicom import is_dicom, volumes
 from pccs.images.formats import FILE_SUFFIXES, FOLDER_SUFFIXES, SUFFIXES, is_zarr_image
 from pccs.images.info import SourceInfo
 from pccs.images.ome_zarr import parts_of
+from pccs.images.vendors import SUFFIXES as VENDOR_SUFFIXES
+from pccs.images.vendors import scenes_of
 
 _DOUBLE = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")
 
@@ -58,7 +60,7 @@ def find_images(paths: str | Path | Iterable[str | Path]) -> list[Path]:
         elif not one.name.lower().endswith(FILE_SUFFIXES) and not is_dicom(one):
             raise ImageError("its ending is none of an image", path=one, allowed=", ".join(SUFFIXES))
         else:
-            found.append(one)
+            found += _parts(one)
     return list(dict.fromkeys(found))
 
 
@@ -78,7 +80,7 @@ def _listed(folder: Path) -> list[Path]:
             f"Its folder {inner[0]!r} does; give that" if inner else f"Known endings: {', '.join(SUFFIXES)}"
         )
         raise ImageError("the folder holds no image", path=folder, remedy=hint)
-    return [part for one in files for part in (_parts(one) if _may_be_zarr(one) else [one])]
+    return [part for one in files for part in _parts(one)]
 
 
 def _dicom_in(folder: Path) -> list[Path]:
@@ -93,14 +95,18 @@ def _dicom_in(folder: Path) -> list[Path]:
     return [join_address(folder, "" if alone else name) for name in series] + list(others)
 
 
-def _parts(folder: Path) -> list[Path]:
-    """The images of a folder of images that is called ``.zarr``, or the folder itself."""
-    parts = parts_of(folder)
-    return [join_address(folder, part) for part in parts] if len(parts) > 1 else [folder]
+def _parts(one: Path) -> list[Path]:
+    """The images of a Zarr folder or microscope's file that has several, or the one itself."""
+    parts: list[str] = []
+    if _may_be_zarr(one):
+        parts = parts_of(one)
+    elif one.name.lower().endswith(VENDOR_SUFFIXES):
+        parts = scenes_of(one)
+    return [join_address(one, part) for part in parts] if len(parts) > 1 else [one]
 
 
 def _may_be_zarr(path: Path) -> bool:
-    return path.name.lower().endswith(FOLDER_SUFFIXES) and path.is_dir()
+    return path.is_dir() and is_zarr_image(path)
 
 
 def images_in(folder: Path, more: tuple[str, ...] = ()) -> list[Path]:

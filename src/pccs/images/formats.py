@@ -16,6 +16,8 @@ from pccs.images.ome_zarr import OmeZarrReader
 from pccs.images.raster import RasterReader
 from pccs.images.reader import Reader
 from pccs.images.tiff import TiffReader
+from pccs.images.vendors import SUFFIXES as VENDOR_SUFFIXES
+from pccs.images.vendors import VendorReader
 from pccs.images.zarr_files import is_zarr
 
 
@@ -45,6 +47,7 @@ _FILES = (
     Format((".nii", ".nii.gz"), "NIfTI", _whole(NiftiReader)),
     Format((".npy", ".npz"), "NumPy", _whole(ArrayReader)),
     Format((".h5", ".hdf5"), "HDF5", Hdf5Reader),
+    Format(VENDOR_SUFFIXES, "a microscope's file", VendorReader),
 )
 _DICOM = Format(DICOM_SUFFIXES, "DICOM", _whole(DicomFileReader))
 _SERIES = Format((), "a series of DICOM", DicomSeriesReader)
