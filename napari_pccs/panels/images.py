@@ -76,8 +76,10 @@ class ImagesStage(QWidget):
         super().__init__()
         self._desk = desk
         self._hint = text("", "hint")
-        self.files = button("Add images…", desk.open_files, tip="PNG, TIFF, JPEG, NIfTI, NumPy")
-        self.folder = button("Add a folder…", desk.open_folder, tip="Every image in a folder")
+        self.files = button("Add images…", desk.open_files, tip="PNG, TIFF, JPEG, NIfTI, NumPy, HDF5, DICOM")
+        self.folder = button(
+            "Add a folder…", desk.open_folder, tip="Every image in a folder, a DICOM series, or an OME-Zarr"
+        )
         self.layers = button(
             "Use open layers",
             desk.use_layers,
