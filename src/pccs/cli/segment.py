@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pccs.cli.options import add_device, add_out, many, reading
 from pccs.cli.progress import Progress
 from pccs.errors import ConfigError, PccsError
-from pccs.images import find_images
+from pccs.images import find_images, parse_channels
 from pccs.project import Project
 
 if TYPE_CHECKING:
@@ -49,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--axes",
         metavar="LETTERS",
         help="with --model: meaning of the stored axes, from TZCYXS, where the file does not say",
+    )
+    add(
+        "--channels",
+        default="",
+        metavar="N,N,...",
+        help="with --model: channels to use, counted from 0, in this order (all)",
     )
     add("--uncertainty", action="store_true", help="write normalised entropy too")
     add("--probabilities", action="store_true", help="write class probabilities too")
@@ -96,8 +102,8 @@ def _check(options: argparse.Namespace) -> None:
             raise ConfigError(
                 "one project is segmented at a time", remedy="To segment images, give a model with --model"
             )
-        if options.axes:
-            raise ConfigError("--axes says something about images that are given with --model")
+        if options.axes or options.channels:
+            raise ConfigError("--axes and --channels say something about images that are given with --model")
     elif options.items:
         raise ConfigError("--items chooses from a project, and --model needs none", remedy="Leave it out")
 
@@ -119,6 +125,9 @@ def _opened(
     from pccs.predict import Predictor
 
     predictor = Predictor.from_model(options.model, device=options.device)
+    channels = parse_channels(options.channels)
     classes, window = predictor.facts.classes, predictor.origin.window
-    with without_project(files, classes, axes=options.axes, window=window, on_error=failed) as project:
+    with without_project(
+        files, classes, axes=options.axes, channels=channels, window=window, on_error=failed
+    ) as project:
         yield project, predictor

@@ -96,6 +96,7 @@ def without_project(
     classes: Sequence[LabelClass],
     *,
     axes: str | None = None,
+    channels: Sequence[int] = (),
     window: tuple[float, float] | None = None,
     on_error: Callable[[PccsError], None] | None = None,
 ) -> Iterator[Project]:
@@ -105,6 +106,8 @@ def without_project(
     ----------
     axes
         Meaning of the stored axes, where the files do not say.
+    channels
+        Those that are used, in that order; all of them when empty.
     window
         Lowest and highest value that matter, where the model was trained on such a window.
     on_error
@@ -114,10 +117,11 @@ def without_project(
         TemporaryDirectory(prefix="pccs-", ignore_cleanup_errors=True) as folder,
         Project.create(Path(folder) / "images.pccs", classes) as project,
     ):
+        letters = axes.upper() if axes else None
         with project.together():
             for image in images:
                 with _told(on_error):
-                    project.add_source(image, axes=axes.upper() if axes else None, window=window)
+                    project.add_source(image, axes=letters, channels=channels, window=window)
         yield project
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from pccs import atomic
@@ -125,8 +125,8 @@ def write_model(path: Path, facts: ModelFacts, weights: dict[str, Tensor], origi
         "origin": origin.model_dump(mode="json"),
     }
     whole = {k: v.detach().cpu().contiguous().clone() for k, v in weights.items()}
-    with atomic.writing(path) as temporary:
-        save_file(whole, temporary, {_KEY: json.dumps(document, ensure_ascii=False)})
+    # As bytes: a file that safetensors makes itself can be read by its owner alone, and this is given on.
+    atomic.write_bytes(path, save(whole, {_KEY: json.dumps(document, ensure_ascii=False)}))
 
 
 def read_model(path: Path) -> StoredModel:

@@ -25,6 +25,9 @@ from pccs.project import Project, Run
 COPY = "start.safetensors"
 """A copy of the model in the run's folder: the run needs no other file, wherever that one goes."""
 _HEAD = ("segment.weight", "segment.bias")
+_RATE_KNOWN, _RATE_NEW = 0.1, 0.3
+"""Share of the rate with which such a run learns, where the model knows every class and where one is new: at
+the full rate it forgets within some steps more than a few annotated images can teach."""
 _SAME_OBJECTS = 2.0
 """The working scale that suits the project may differ so many times from the model's before it is taken."""
 
@@ -60,13 +63,17 @@ class Start:
         found = cls.read(path)
         return cls(found.stored, ancestors_of(run.start) or found.line)
 
-    def settings(self, settings: TrainSettings, asked: Collection[str]) -> TrainSettings:
-        """``settings`` with the size of the model's network.
+    def settings(
+        self, settings: TrainSettings, asked: Collection[str], classes: Sequence[LabelClass]
+    ) -> TrainSettings:
+        """``settings`` with the size of the model's network, and a rate at which it does not forget.
 
         Parameters
         ----------
         asked
-            Dotted names of the settings that the user gave.
+            Dotted names of the settings that the user gave; a rate that was asked for stays.
+        classes
+            Those of the project.
 
         Raises
         ------
@@ -85,6 +92,9 @@ class Start:
                 )
         tree = settings.model_dump()
         tree["net"] |= {"widths": facts.widths, "embedding": facts.embedding}
+        if "optim.rate" not in asked:
+            known = len(self._pairs(classes)) == len(classes)
+            tree["optim"]["rate"] *= _RATE_KNOWN if known else _RATE_NEW
         try:
             return TrainSettings.model_validate(tree)
         except ValidationError as error:

@@ -55,7 +55,7 @@ def begin(project: Project, wish: Wish, *, device: str = "auto") -> tuple[Traine
     start = Start.read(wish.start) if wish.start is not None else None
     settings = _wanted(wish, before)  # a wrong setting is refused before anything is touched
     if start is not None:
-        settings = start.settings(settings, wish.overrides)
+        settings = start.settings(settings, wish.overrides, project.classes)
     for empty in project.runs():
         if not empty.has_checkpoint:
             empty.discard()
@@ -65,7 +65,7 @@ def begin(project: Project, wish: Wish, *, device: str = "auto") -> tuple[Traine
         run.set_status("running")
         return trainer, f"Run {run.name} goes on from step {trainer.step_count}."
     if start is None and run is not None and not wish.fresh:
-        start, settings = _inherited(run, settings, wish)
+        start, settings = _inherited(project, run, settings, wish)
     trainer = Trainer.start(project, settings, device=device, start=start)
     return trainer, _begun(trainer, start, reason)
 
@@ -78,11 +78,15 @@ def _begun(trainer: Trainer, start: Start | None, reason: str | None) -> str:
     return f"{said}.{more}"
 
 
-def _inherited(run: Run, settings: TrainSettings, wish: Wish) -> tuple[Start | None, TrainSettings]:
+def _inherited(
+    project: Project, run: Run, settings: TrainSettings, wish: Wish
+) -> tuple[Start | None, TrainSettings]:
     """The model that ``run`` began with, if it can be used again, and the settings with it."""
     try:
         start = Start.of(run)
-        return start, settings if start is None else start.settings(settings, wish.overrides)
+        if start is None:
+            return None, settings
+        return start, start.settings(settings, wish.overrides, project.classes)
     except ModelError:
         return None, settings
 

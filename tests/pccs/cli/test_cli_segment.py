@@ -89,6 +89,16 @@ def test_axes_are_told_where_a_file_does_not_say(pccs, model, tmp_path):
     assert np.load(out / "masks" / "planes.npy").shape == (20, 32, 3)
 
 
+def test_of_many_channels_those_that_are_named_are_used(pccs, model, tmp_path):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (4, 24, 36), np.uint8)
+    write_tiff(tmp_path / "four.tif", image, "CYX", (None, None, None), "")
+    call = ("segment", tmp_path / "four.tif", "--model", model, "-o", tmp_path / "out")
+    pccs(*call, "--channels", "2")
+    seen = Predictor.from_model(model, device="cpu").predict(image[2])
+    assert np.array_equal(imread(tmp_path / "out" / "masks" / "four.tif"), np.where(seen.labels == 2, 7, 0))
+
+
 def test_a_window_that_the_model_was_trained_on_is_used(pccs, model, images, tmp_path, monkeypatch):
     from pccs.nets.model_file import Origin, read_model, write_model
 
@@ -112,7 +122,7 @@ def test_what_contradicts_itself_is_told_at_once(pccs, model, images, tmp_path):
         return pccs("segment", *arguments, "-o", tmp_path / "o", status=2).sentence
 
     assert "one project is segmented at a time" in sentence("a.pccs", "b.pccs")
-    assert "--axes says something about images" in sentence("a.pccs", "--axes", "YX")
+    assert "--axes and --channels say something about images" in sentence("a.pccs", "--axes", "YX")
     assert "--model needs none" in sentence(images, "--model", model, "--items", "all")
     assert "no trained model is there" in sentence(images, "--model", tmp_path)
     assert "there is no such file or folder" in sentence(tmp_path / "nothing", "--model", model)

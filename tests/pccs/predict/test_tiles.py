@@ -80,7 +80,7 @@ def test_pieces_settle_together_and_not_each_for_itself() -> None:
 # -------------------------------------------------------------------- tiles
 
 
-@given(length=st.integers(1, 400).map(lambda n: 16 * n), tile=st.sampled_from([128, 256, 288, 512, 1216]))
+@given(length=st.integers(1, 400).map(lambda n: 16 * n), tile=st.sampled_from([128, 256, 288, 512, 848]))
 @settings(max_examples=200, deadline=None)
 def test_every_pixel_is_kept_once_and_seen_with_its_margin(length: int, tile: int) -> None:
     margin = min(tiles.MARGIN, tile // 4 // 16 * 16)
@@ -95,8 +95,9 @@ def test_every_pixel_is_kept_once_and_seen_with_its_margin(length: int, tile: in
 
 
 def test_tiles_have_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Against the settled network on all of it at once: the same, at every pixel."""
-    monkeypatch.setattr(tiles, "TILE", 512)  # room for the whole margin, as tiles have it
+    """Against the settled network on all of it at once: the same, with a margin as far as it sees."""
+    monkeypatch.setattr(tiles, "MARGIN", 128)
+    monkeypatch.setattr(tiles, "TILE", 512)  # room for the whole margin
     monkeypatch.setattr(tiles, "WHOLE", 512 * 512)
     net, x = network(), image(560, 800)
     whole = settle(net, pieces_of(x))(x)[0].softmax(1)
@@ -134,7 +135,7 @@ def test_with_little_memory_no_tile_is_larger(side: int) -> None:
 
 
 def test_pieces_lie_within_the_image_whatever_its_shape() -> None:
-    for height, width, count in ((2048, 2048, 9), (4096, 4096, 16), (64, 30_000, 3), (16, 16, 1)):
+    for height, width, count in ((2048, 2048, 9), (4096, 4096, 9), (64, 30_000, 3), (16, 16, 1)):
         x = torch.arange(float(width)).expand(1, 1, height, width)
         found = pieces_of(x)
         assert len(found) == count

@@ -62,6 +62,25 @@ def test_weights_are_taken_and_the_head_by_the_names_of_classes(discs: Project, 
     assert fresh.keys() == own.keys()
 
 
+@pytest.mark.parametrize(
+    ("names", "asked", "rate"),
+    [
+        (("background", "wall"), {}, 1e-4),
+        (("background", "cell"), {}, 3e-4),
+        (("background", "cell"), {"optim.rate": "0.002"}, 2e-3),
+    ],
+)
+def test_it_learns_gently_unless_a_rate_is_asked_for(
+    discs: Project, model: Path, names: tuple[str, ...], asked: dict[str, str], rate: float
+) -> None:
+    classes(discs, *names)
+    trainer, _ = begin(discs, Wish(overrides={**CROPS, **asked}, start=model), device="cpu")
+    assert trainer.settings.optim.rate == pytest.approx(rate)
+    assert preset("pccs").optim.rate == 1e-3
+    trainer.save()
+    assert begin(discs, Wish(), device="cpu")[0].settings.optim.rate == pytest.approx(rate)
+
+
 def test_the_same_seed_begins_the_same_and_another_does_not(discs: Project, model: Path) -> None:
     classes(discs, "background", "cell")
     heads = []
