@@ -14,7 +14,7 @@ from pccs.export.base import ItemPredictor
 from pccs.project import Project
 from pccs.tidy import Cleaning
 
-_PACKAGES = ("napari-pccs", "torch", "numpy", "scipy", "scikit-image", "monai")
+_PACKAGES = ("napari-pccs", "torch", "numpy", "scipy", "scikit-image")
 
 
 def record_of(
