@@ -98,9 +98,7 @@ def test_a_model_says_where_it_comes_from_and_forgets_the_second_file(tmp_path: 
     path = Predictor(FACTS, FACTS.build(), torch.device("cpu")).save_model(tmp_path, origin)
     assert [one.name for one in tmp_path.iterdir()] == ["model.safetensors"]
     (tmp_path / "other").touch()
-    assert (
-        path.stat().st_mode == (tmp_path / "other").stat().st_mode
-    )  # others may read it
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode  # others may read it
     stored = read_model(path)
     assert (stored.origin, stored.facts) == (origin, FACTS)
     assert stored.digest == hashlib.sha256(path.read_bytes()).hexdigest()

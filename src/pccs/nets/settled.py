@@ -55,13 +55,14 @@ class _Settling(nn.Module):
     def forward(self, *parts: Tensor) -> Tensor:
         norm = self.norm
         x: Tensor = self.convolution(*parts)
-        grouped = _inner(x).float().permute(1, 0, 2, 3).reshape(norm.num_groups, -1)
-        spread, mean = torch.var_mean(grouped, dim=1, correction=0)
+        spreads, means = torch.var_mean(_inner(x).float(), dim=(0, 2, 3), correction=0)
+        mean = means.view(norm.num_groups, -1).mean(1)
+        spread = (spreads + means.square()).view(norm.num_groups, -1).mean(1) - mean.square()
         width = x.shape[1] // norm.num_groups
-        scale = norm.weight * (spread + norm.eps).rsqrt().repeat_interleave(width)
+        scale = norm.weight * (spread.clamp_min(0) + norm.eps).rsqrt().repeat_interleave(width)
         shift = norm.bias - mean.repeat_interleave(width) * scale
         self.settled = SettledConv2d(self.convolution.filters() * scale[:, None, None, None], shift)
-        return x * scale[:, None, None] + shift[:, None, None]
+        return x.mul_(scale[:, None, None]).add_(shift[:, None, None])
 
 
 def _inner(x: Tensor) -> Tensor:

@@ -91,7 +91,7 @@ class Canvas:
         """Put in the probabilities ``[C, rows, W]`` of the teacher, and the student's."""
         # The entropy of a certain pixel comes out a rounding below zero, and of equals one above one.
         entropy = normalised_entropy(shares[None])[0].clamp(0.0, 1.0)
-        self._labels[rows] = self._values[shares.argmax(0).cpu().numpy()]
+        self._labels[rows] = self._values[_largest(shares).cpu().numpy()]
         self._uncertainty[rows] = entropy.cpu().numpy()
         if self._disagreement is not None and other is not None:
             apart = (0.5 * (other - shares).abs().sum(0)).clamp(0.0, 1.0)
@@ -106,6 +106,15 @@ class Canvas:
         if self._probabilities is None:
             return Seen(labels, uncertainty, apart)
         return Prediction(labels, uncertainty, apart, self._probabilities[:, *inner])
+
+
+def _largest(shares: Tensor) -> Tensor:
+    """``argmax`` over the classes, the first of equals: several times quicker where there are few."""
+    best, index = shares[0].clone(), torch.zeros(shares.shape[1:], dtype=torch.uint8, device=shares.device)
+    for position in range(1, len(shares)):
+        index[shares[position] > best] = position
+        torch.maximum(best, shares[position], out=best)
+    return index
 
 
 @torch.no_grad()
