@@ -123,6 +123,10 @@ class TrainingError(PccsError):
     """Training cannot start or go on."""
 
 
+class OthersGone(TrainingError):
+    """Another process of the same run has ended."""
+
+
 class UnsettledError(TrainingError):
     """Training ran away again and again; going back with a lower rate has not helped."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pccs.atomic import write_json
-from pccs.errors import TrainingError
+from pccs.errors import OthersGone, TrainingError
 from pccs.project import Project
 
 if TYPE_CHECKING:
@@ -95,7 +95,6 @@ def train(
     stopped
         Whether the user wants an end now.
     """
-    from pccs.train.team import OthersGone
     from pccs.train.trainer import DivergedError
 
     session = None

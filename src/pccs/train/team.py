@@ -22,16 +22,12 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from pccs.errors import TrainingError, is_out_of_memory
+from pccs.errors import OthersGone, TrainingError, is_out_of_memory
 from pccs.nets.numerics import Numerics
 from pccs.nets.passes import Outputs, Passes
 
 _PATIENCE = timedelta(minutes=10)
 """How long one process waits for another; reading a large image the first time takes a while."""
-
-
-class OthersGone(TrainingError):
-    """Another process of the run has ended."""
 
 
 class Team:
