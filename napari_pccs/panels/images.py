@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QSize, Qt
-from qtpy.QtWidgets import QComboBox, QLineEdit, QListView, QMenu, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QListView, QMenu, QPushButton, QWidget
 
 from napari_pccs import dialogs, ui
 from napari_pccs.desk import Desk
@@ -100,14 +100,15 @@ class ImagesStage(QWidget):
         )
         self.apply_axes = button("Change axes", self._change_axes)
         self.channels, self.window = QLineEdit(), QLineEdit()
-        self.channels.setPlaceholderText("all channels")
+        self.channels.setPlaceholderText("all")
+        self.channels.setFixedWidth(52)
         self.channels.setToolTip("Channels to use, counted from 0, in this order: 2,0")
-        self.window.setPlaceholderText("values measured")
+        self.window.setPlaceholderText("measured")
         self.window.setToolTip(
             "Values that matter, CENTER,WIDTH or LOW:HIGH: 40,400 for soft tissue in CT. "
             "What lies beyond is cut off"
         )
-        self.apply_choices = button("Use these", self._choose, tip="Annotations stay; train again afterwards")
+        self.apply_choices = button("Use", self._choose, tip="Annotations stay; train again afterwards")
         self.masks = self._make_masks()
         self.relink = button("Find the file…", self._relink, tip="Say where a file that moved is now")
         self.remove = button(
@@ -117,7 +118,14 @@ class ImagesStage(QWidget):
             self.list,
             self.about,
             row(text("Axes"), self.axes, self.apply_axes),
-            row(self.channels, self.window, self.apply_choices),
+            row(
+                QLabel("Channels"),
+                self.channels,
+                QLabel("Values"),
+                self.window,
+                self.apply_choices,
+                stretch=3,
+            ),
             row(self.masks, self.relink, self.remove),
         ]
         self._lay_out()
