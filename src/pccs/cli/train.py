@@ -16,6 +16,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from pccs import events as ev
+from pccs.cli.failures import status_of
 from pccs.cli.options import add_device, add_project, positive, reading, seconds
 from pccs.cli.progress import Progress, duration
 from pccs.config import PRESETS, preset, setting_names
@@ -134,18 +135,22 @@ def _alone(project: Project, wish: Wish, options: argparse.Namespace, stopped: _
 def _together(
     team: Team, project: Project, wish: Wish, options: argparse.Namespace, stopped: _Flag
 ) -> Session | None:
-    from pccs.cli.train_team import train
+    from pccs.cli.train_team import leave_now, train
 
-    with project.worker_lock() if team.leads else nullcontext(), Progress() as progress:
-        session = train(
-            team,
-            project,
-            wish,
-            lambda trainer, sentence: _session(trainer, sentence, options, progress, team.size),
-            stopped.__bool__,
-        )
-        if session is not None:
-            session.trainer.run.set_status("kept")
+    try:
+        with project.worker_lock() if team.leads else nullcontext(), Progress() as progress:
+            session = train(
+                team,
+                project,
+                wish,
+                lambda trainer, sentence: _session(trainer, sentence, options, progress, team.size),
+                stopped.__bool__,
+            )
+            if session is not None:
+                session.trainer.run.set_status("kept")
+    except BaseException as error:
+        # With connections still open the interpreter's own end would abort with a C++ trace.
+        leave_now(status_of(error, show_traceback=options.traceback))
     return session
 
 

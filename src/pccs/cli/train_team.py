@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pccs.atomic import write_json
 from pccs.errors import OthersGone, TrainingError
@@ -123,6 +123,13 @@ def train(
     return session
 
 
+def leave_now(status: int) -> NoReturn:
+    """End this process as it is."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 def _assembled(team: Team, project: Project, wish: Wish) -> tuple[Trainer, str]:
     """The same trainer in every process: the leader begins or resumes, the others read its checkpoint."""
     from pccs.train import Trainer
@@ -133,12 +140,14 @@ def _assembled(team: Team, project: Project, wish: Wish) -> tuple[Trainer, str]:
             trainer, sentence = begin(project, _again(wish), device=str(team.device))
             trainer.save()
         except BaseException:
-            team.told({})  # nobody has to wait
+            team.told({})
+            team.any(True)  # they have heard it, before the connection ends with this process
             raise
         team.told({"run": trainer.run.name, "annotated": project.annotated_items()})
         return trainer, sentence
     facts = team.told(None)
     if not facts:
+        team.any(True)
         raise SystemExit(2)  # the leader says why
     run = next((run for run in project.runs() if run.name == facts["run"]), None)
     if run is None or project.annotated_items() != facts["annotated"]:
