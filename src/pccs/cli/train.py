@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pccs import events as ev
 from pccs.cli.failures import status_of
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pccs.project import Project
     from pccs.train import Trainer
     from pccs.train.team import Team
-    from pccs.worker.begin import Wish
     from pccs.worker.training import Session
 
 NAME, SUMMARY = "train", "train, or go on training"
@@ -103,26 +102,43 @@ def run(options: argparse.Namespace) -> int:
         with reading(options.project):  # what is wrong with it is said once
             pass
         return launch(options.gpus, _arguments(options))
+    wish = (options.preset, overrides, options.seed, options.fresh, options.start)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return _as_member(options, wish)
     with reading(options.project) as project, _stop_flag() as stopped:
-        from pccs.train.team import Team
-        from pccs.worker.begin import Wish
+        return _tell_end(_alone(project, wish, options, stopped), stopped)
 
-        wish = Wish(options.preset, overrides, options.seed, options.fresh, options.start)
-        team = Team.joined(options.device)
-        session = _alone(project, wish, options, stopped) if team is None else None
-        if team is not None:
-            session = _together(team, project, wish, options, stopped)
+
+def _as_member(options: argparse.Namespace, wish: tuple[Any, ...]) -> int:
+    """Train as one of several processes, and end this one whatever happens.
+
+    With connections still open the interpreter's own end would abort with a C++ trace.
+    """
+    from pccs.cli.train_team import leave_now
+    from pccs.train.team import Team
+
+    try:
+        team = Team.joined(options.device)  # before signals are caught: who waits for the others can be ended
+        assert team is not None
+        with reading(options.project) as project, _stop_flag() as stopped:
+            status = _tell_end(_together(team, project, wish, options, stopped), stopped)
+    except BaseException as error:
+        status = status_of(error, show_traceback=options.traceback)
+    leave_now(status)
+
+
+def _tell_end(session: Session | None, stopped: _Flag) -> int:
     if session is not None:
         print(_summary(session, interrupted=bool(stopped)))
         print(session.trainer.run.path)
     return 0
 
 
-def _alone(project: Project, wish: Wish, options: argparse.Namespace, stopped: _Flag) -> Session:
-    from pccs.worker.begin import begin
+def _alone(project: Project, wish: tuple[Any, ...], options: argparse.Namespace, stopped: _Flag) -> Session:
+    from pccs.worker.begin import Wish, begin
 
     with project.worker_lock(), Progress() as progress:
-        trainer, sentence = begin(project, wish, device=options.device)
+        trainer, sentence = begin(project, Wish(*wish), device=options.device)
         session = _session(trainer, sentence, options, progress)
         while not session.complete and not stopped:
             session.step()
@@ -133,24 +149,21 @@ def _alone(project: Project, wish: Wish, options: argparse.Namespace, stopped: _
 
 
 def _together(
-    team: Team, project: Project, wish: Wish, options: argparse.Namespace, stopped: _Flag
+    team: Team, project: Project, wish: tuple[Any, ...], options: argparse.Namespace, stopped: _Flag
 ) -> Session | None:
-    from pccs.cli.train_team import leave_now, train
+    from pccs.cli.train_team import train
+    from pccs.worker.begin import Wish
 
-    try:
-        with project.worker_lock() if team.leads else nullcontext(), Progress() as progress:
-            session = train(
-                team,
-                project,
-                wish,
-                lambda trainer, sentence: _session(trainer, sentence, options, progress, team.size),
-                stopped.__bool__,
-            )
-            if session is not None:
-                session.trainer.run.set_status("kept")
-    except BaseException as error:
-        # With connections still open the interpreter's own end would abort with a C++ trace.
-        leave_now(status_of(error, show_traceback=options.traceback))
+    with project.worker_lock() if team.leads else nullcontext(), Progress() as progress:
+        session = train(
+            team,
+            project,
+            Wish(*wish),
+            lambda trainer, sentence: _session(trainer, sentence, options, progress, team.size),
+            stopped.__bool__,
+        )
+        if session is not None:
+            session.trainer.run.set_status("kept")
     return session
 
 

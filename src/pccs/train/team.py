@@ -20,6 +20,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from pccs.errors import OthersGone, TrainingError, is_out_of_memory
@@ -38,7 +39,11 @@ class Team:
         # Said of filters of one channel, whose two memory orders are the same bytes.
         warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
         backend = "nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, timeout=_PATIENCE)
+        store, rank, size = next(rendezvous("env://", timeout=_PATIENCE))
+        # torchrun may give a restarted job the store of the attempt before, with addresses of dead processes.
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = dist.PrefixStore(f"attempt-{attempt}", store)  # type: ignore[attr-defined]
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=_PATIENCE)
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         # What processes agree on is read by the host at every step; through a GPU that would stall it.
         self._hosts = dist.new_group(backend="gloo", timeout=_PATIENCE)
@@ -51,7 +56,14 @@ class Team:
         """
         if int(os.environ.get("WORLD_SIZE", "1")) < 2:
             return None
-        return cls(_own_device(device))
+        own = _own_device(device)
+        try:
+            return cls(own)
+        except RuntimeError as error:
+            raise OthersGone(
+                "the other processes of this run cannot be reached",
+                remedy="Run the same command again, without --fresh: it goes on from the last checkpoint",
+            ) from error
 
     @property
     def leads(self) -> bool:

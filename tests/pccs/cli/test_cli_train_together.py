@@ -98,7 +98,7 @@ def test_torchrun_restarts_it_and_the_steps_are_those_asked_for(
     project: Path, started: Callable[..., subprocess.Popen[str]]
 ) -> None:
     run = started(
-        "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1",
+        "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "3",
         "-m", "pccs", "train", str(project), "--device", "cpu", "--steps", "60", "--fresh", *SET,
     )  # fmt: skip
     until(lambda: step_of(project) >= 20, run)
