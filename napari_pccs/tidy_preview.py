@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from threading import Thread
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer
 
+from napari_pccs.errand import Errand
 from napari_pccs.review import Prediction
 from napari_pccs.session import Session
 from napari_pccs.viewer_link import ViewerLink
@@ -79,45 +80,41 @@ class TidyPreview(QObject):
         project, prediction = self._session.project, self._session.prediction
         if self._job is not None or project is None or prediction is None:
             return  # the job that runs looks, when it ends, whether it is still what is wanted
-        self._job = _Job(prediction, project.classes, self._choices)
+        self._job = _Job.of(prediction, project.classes, dict(self._choices))
         self._look.start()
 
     def _take(self) -> None:
         job = self._job
-        if job is None or job.is_alive():
+        if job is None or not job.errand.done:
             return
         self._job = None
         self._look.stop()
-        if job.failure is not None:
-            raise job.failure  # a fault of the program, and shown as one
+        labels = job.errand.result()  # what it raises is a fault of the program, and shown as one
         if not self._on or not self._choices:
             return
         if job.prediction is not self._session.prediction or job.choices != self._choices:
             self._calm.start()
             return
-        assert job.labels is not None
-        self._link.show_tidied(job.prediction, job.labels)
-        count = int((job.labels != job.prediction.labels).sum())
+        self._link.show_tidied(job.prediction, labels)
+        count = int((labels != job.prediction.labels).sum())
         self._tell(f"The image on screen is shown tidied: {count:,} pixel{'s' * (count != 1)} changed.")
 
 
-class _Job(Thread):
-    """One plane, tidied."""
+@dataclass(frozen=True)
+class _Job:
+    """One plane, being tidied."""
 
-    def __init__(
-        self, prediction: Prediction, classes: tuple[LabelClass, ...], choices: Mapping[str, Any]
-    ) -> None:
-        super().__init__(name="pccs-tidy", daemon=True)
-        self.prediction, self.choices = prediction, dict(choices)
-        self.labels: NDArray[np.uint8] | None = None
-        self.failure: Exception | None = None
-        self._classes = classes
-        self.start()
+    prediction: Prediction
+    choices: dict[str, int]
+    errand: Errand[NDArray[np.uint8]]
 
-    def run(self) -> None:
-        try:
+    @classmethod
+    def of(cls, prediction: Prediction, classes: tuple[LabelClass, ...], choices: dict[str, Any]) -> _Job:
+        """Begin it."""
+
+        def tidied() -> NDArray[np.uint8]:
             from pccs.tidy import Cleaning, clean  # scipy and scikit-image: not before they are wanted
 
-            self.labels = clean(self.prediction.labels, self._classes, Cleaning(**self.choices))
-        except Exception as error:
-            self.failure = error
+            return clean(prediction.labels, classes, Cleaning(**choices))
+
+        return cls(prediction, choices, Errand(tidied))

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pccs import events as ev
+from pccs.cli import train_team
 from pccs.cli.failures import status_of
 from pccs.cli.options import add_device, add_project, positive, reading, seconds
 from pccs.cli.progress import Progress, duration
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pccs.project import Project
     from pccs.train import Trainer
     from pccs.train.team import Team
+    from pccs.worker.begin import Wish
     from pccs.worker.training import Session
 
 NAME, SUMMARY = "train", "train, or go on training"
@@ -96,35 +98,30 @@ def run(options: argparse.Namespace) -> int:
     """Train in this process, or in several."""
     overrides = parse_settings(options.set)
     preset(options.preset or "pccs", overrides, seed=options.seed or 0)  # a slip is told before torch loads
-    if options.gpus is not None and options.gpus > 1 and "WORLD_SIZE" not in os.environ:
-        from pccs.cli.train_team import launch
-
+    if train_team.is_member():
+        return _as_member(options)
+    if options.gpus is not None and options.gpus > 1:
         with reading(options.project):  # what is wrong with it is said once
             pass
-        return launch(options.gpus, _arguments(options))
-    wish = (options.preset, overrides, options.seed, options.fresh, options.start)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        return _as_member(options, wish)
+        return train_team.launch(options.gpus, _arguments(options))
     with reading(options.project) as project, _stop_flag() as stopped:
-        return _tell_end(_alone(project, wish, options, stopped), stopped)
+        return _tell_end(_alone(project, options, stopped), stopped)
 
 
-def _as_member(options: argparse.Namespace, wish: tuple[Any, ...]) -> int:
+def _as_member(options: argparse.Namespace) -> int:
     """Train as one of several processes, and end this one whatever happens.
 
     With connections still open the interpreter's own end would abort with a C++ trace.
     """
-    from pccs.cli.train_team import leave_now
     from pccs.train.team import Team
 
     try:
         team = Team.joined(options.device)  # before signals are caught: who waits for the others can be ended
-        assert team is not None
         with reading(options.project) as project, _stop_flag() as stopped:
-            status = _tell_end(_together(team, project, wish, options, stopped), stopped)
+            status = _tell_end(_together(team, project, options, stopped), stopped)
     except BaseException as error:
         status = status_of(error, show_traceback=options.traceback)
-    leave_now(status)
+    train_team.leave_now(status)
 
 
 def _tell_end(session: Session | None, stopped: _Flag) -> int:
@@ -134,11 +131,11 @@ def _tell_end(session: Session | None, stopped: _Flag) -> int:
     return 0
 
 
-def _alone(project: Project, wish: tuple[Any, ...], options: argparse.Namespace, stopped: _Flag) -> Session:
-    from pccs.worker.begin import Wish, begin
+def _alone(project: Project, options: argparse.Namespace, stopped: _Flag) -> Session:
+    from pccs.worker.begin import begin
 
     with project.worker_lock(), Progress() as progress:
-        trainer, sentence = begin(project, Wish(*wish), device=options.device)
+        trainer, sentence = begin(project, _wish(options), device=options.device)
         session = _session(trainer, sentence, options, progress)
         while not session.complete and not stopped:
             session.step()
@@ -148,23 +145,21 @@ def _alone(project: Project, wish: tuple[Any, ...], options: argparse.Namespace,
     return session
 
 
-def _together(
-    team: Team, project: Project, wish: tuple[Any, ...], options: argparse.Namespace, stopped: _Flag
-) -> Session | None:
-    from pccs.cli.train_team import train
-    from pccs.worker.begin import Wish
+def _together(team: Team, project: Project, options: argparse.Namespace, stopped: _Flag) -> Session | None:
+    def session_of(trainer: Trainer, sentence: str) -> Session:
+        return _session(trainer, sentence, options, progress, team.size)
 
     with project.worker_lock() if team.leads else nullcontext(), Progress() as progress:
-        session = train(
-            team,
-            project,
-            Wish(*wish),
-            lambda trainer, sentence: _session(trainer, sentence, options, progress, team.size),
-            stopped.__bool__,
-        )
+        session = train_team.train(team, project, _wish(options), session_of, stopped.__bool__)
         if session is not None:
             session.trainer.run.set_status("kept")
     return session
+
+
+def _wish(options: argparse.Namespace) -> Wish:
+    from pccs.worker.begin import Wish
+
+    return Wish(options.preset, parse_settings(options.set), options.seed, options.fresh, options.start)
 
 
 def _session(

@@ -31,6 +31,13 @@ _BEGUN = "team.json"
 # ------------------------------------------------------------------- starting
 
 
+def is_member() -> bool:
+    """Whether this process was started as one of several, by ``torchrun`` or :func:`launch`."""
+    size = os.environ.get("WORLD_SIZE", "")
+    told = {"RANK", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys()
+    return told and size.isdecimal() and int(size) > 1
+
+
 def launch(processes: int, arguments: Sequence[str]) -> int:
     """Run ``pccs train`` with ``arguments`` in several processes of this computer; the exit status.
 

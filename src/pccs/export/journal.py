@@ -33,9 +33,11 @@ class Journal:
     """
 
     def __init__(self, folder: Path, kinds: Sequence[str], depends: Mapping[str, Any]) -> None:
-        self._path, self._folders = folder / NAME, [folder / kind for kind in kinds]
+        self._path = folder / NAME
         self._head = json.dumps(dict(depends), sort_keys=True)
         self._done = self._read()
+        # Listed once: asked for each of many sources, a folder of many files takes for ever.
+        self._there = [_stems(folder / kind) for kind in kinds] if self._done else []
         self.skipped = 0
         """Sources that were found to be done already."""
         if not self._done:
@@ -51,7 +53,8 @@ class Journal:
 
     def has(self, source: Source, items: Sequence[Item]) -> bool:
         """Whether these items of ``source`` are done, from the same image, and their files still there."""
-        if _line(source, items) not in self._done or not all(_written(f, source) for f in self._folders):
+        stem = file_stem(source)
+        if _line(source, items) not in self._done or not all(stem in there for there in self._there):
             return False
         self.skipped += 1
         return True
@@ -77,7 +80,8 @@ def _line(source: Source, items: Sequence[Item]) -> str:
     ])  # fmt: skip
 
 
-def _written(folder: Path, source: Source) -> bool:
-    """Whether a file or folder ``STEM`` or ``STEM.…`` is there."""
-    stem = file_stem(source)
-    return any(entry.name == stem or entry.name.startswith(f"{stem}.") for entry in folder.iterdir())
+def _stems(folder: Path) -> set[str]:
+    """Every ``STEM`` of which a file or folder ``STEM`` or ``STEM.…`` is there."""
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    dots = {name: [k for k, letter in enumerate(name) if letter == "."] for name in names}
+    return {name[:end] for name in names for end in (*dots[name], len(name))}

@@ -84,13 +84,10 @@ def export_project(
     folder = make_folder(Path(out))
     written: list[Path] = []
     if kinds or measured or report:
-        stream = ResultStream(project, folder, fmt, kinds, maps)
         source = _Source(project, predictor, kinds, cleaning, measured, report)
+        stream = ResultStream(project, folder, fmt, kinds, maps)
         stream.run(project.items, source.planes_of, progress=progress, cancelled=cancelled, on_error=on_error)
-        written += [folder / kind for kind in kinds]
-        written.append(write_classes(folder, project.classes))
-    if "annotations" in kinds:
-        written.append(_name_annotations(folder, project))
+        written += [*(folder / kind for kind in kinds), *_name_values(folder, project, kinds)]
     written += [part.write(folder) for part in (measured, report) if part is not None]
     if predictor is not None:
         written += _write_model(project, predictor, folder, what, record)
@@ -114,11 +111,14 @@ def _write_model(
     return written
 
 
-def _name_annotations(folder: Path, project: Project) -> Path:
-    names = {"0": "not annotated", **{str(c.value): c.name for c in project.classes}}
-    path = folder / "annotation_classes.json"
-    write_json(path, names)
-    return path
+def _name_values(folder: Path, project: Project, kinds: Sequence[str]) -> list[Path]:
+    """Files that say what the values in masks, and in annotations, stand for."""
+    written = [write_classes(folder, project.classes)]
+    if "annotations" in kinds:
+        names = {"0": "not annotated", **{str(c.value): c.name for c in project.classes}}
+        written.append(folder / "annotation_classes.json")
+        write_json(written[-1], names)
+    return written
 
 
 def _check(project: Project, what: Sequence[str], predictor: ItemPredictor | None) -> None:

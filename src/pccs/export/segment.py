@@ -71,23 +71,37 @@ def segment_to_folder(
     stream = ResultStream(project, folder, fmt, kinds)
     write_classes(folder, project.classes)
 
-    def planes_of(item: Item) -> Planes:
-        seen = (predictor.predict_item if probabilities else predictor.look_at)(project, item)
-        maps = {"masks": "labels"}
-        return {kind: getattr(seen, maps.get(kind, kind)) for kind in kinds}
-
     chosen = list(project.items) if items is None else [project.item(i) for i in items]
-    journal = None
-    if identity and fmt not in TOGETHER:
-        depends = {"model": identity, "format": fmt, "kinds": kinds, "versions": versions()}
-        named = {"classes": [c.model_dump() for c in project.classes]}
-        journal = Journal(folder, kinds, {**depends, **named})
+    journal = _journal(project, folder, kinds, fmt, identity) if identity and fmt not in TOGETHER else None
     stems = stream.run(
-        chosen, planes_of, progress=progress, cancelled=cancelled, on_error=on_error, journal=journal
+        chosen,
+        _planes_by(predictor, project, kinds),
+        progress=progress,
+        cancelled=cancelled,
+        on_error=on_error,
+        journal=journal,
     )
     if journal is not None and journal.skipped and resumed is not None:
         resumed(journal.skipped)
     return stems
+
+
+def _planes_by(predictor: ItemPredictor, project: Project, kinds: Sequence[str]) -> Callable[[Item], Planes]:
+    """What gives the planes of an item by kind."""
+    names = {kind: "labels" if kind == "masks" else kind for kind in kinds}
+    look = predictor.predict_item if "probabilities" in kinds else predictor.look_at
+
+    def planes_of(item: Item) -> Planes:
+        seen = look(project, item)
+        return {kind: getattr(seen, name) for kind, name in names.items()}
+
+    return planes_of
+
+
+def _journal(project: Project, folder: Path, kinds: Sequence[str], fmt: str, identity: str) -> Journal:
+    classes = [label.model_dump() for label in project.classes]
+    made = {"model": identity, "format": fmt, "kinds": list(kinds), "versions": versions()}
+    return Journal(folder, kinds, {**made, "classes": classes})
 
 
 @contextmanager

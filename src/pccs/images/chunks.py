@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pccs.images.reader import Index
+from pccs.images.reader import Index, check_dtype, check_memory, native, native_dtype
 
 Box: TypeAlias = tuple[slice, ...]
 """A slice with both ends for every axis."""
@@ -84,6 +85,44 @@ class Chunked:
             return slice(*one.indices(length)[:2])
         start = one // chunk * chunk
         return slice(start, min(start + chunk, length))
+
+
+class ChunkedReader:
+    """What readers of chunked arrays share.
+
+    Parameters
+    ----------
+    path
+        The file or folder, to speak of.
+    array
+        Of zarr or h5py: anything with ``shape``, ``dtype`` and an item for every box.
+    chunks
+        Lengths of its chunks.
+    """
+
+    def __init__(self, path: Path, array: Any, chunks: Sequence[int]) -> None:
+        check_dtype(array.dtype, path)
+        self._path, self._array = path, array
+        self.shape: tuple[int, ...] = tuple(map(int, array.shape))
+        self.dtype = native_dtype(array.dtype)
+        self._pieces = Chunked(self.shape, chunks, self.dtype.itemsize, self._fetch)
+
+    @property
+    def held(self) -> int:
+        """Bytes of pixels kept in memory."""
+        return self._pieces.held
+
+    def read(self, index: Index) -> NDArray[Any]:
+        """The piece at ``index``; the chunks it lies in are decoded, and kept for the next plane."""
+        check_memory(self._pieces.needed(index), self._path)
+        return self._pieces.read(index)
+
+    def _fetch(self, box: Box) -> NDArray[Any]:
+        return native(np.asarray(self._array[box]))
+
+    def close(self) -> None:
+        """Let go of the chunks."""
+        self._pieces.forget()
 
 
 def _length(box: slice) -> int:

@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pccs.errors import ImageError
 from pccs.images.axes import check_axes, guess_axes
-from pccs.images.chunks import Box, Chunked
+from pccs.images.chunks import ChunkedReader
 from pccs.images.optional import optional
-from pccs.images.reader import Index, check_dtype, check_memory, native, native_dtype
 
 INSTALL = "'napari-pccs[hdf5]'"
 _MOST = 10_000
 """Groups and datasets that are looked at."""
 
 
-class Hdf5Reader:
+class Hdf5Reader(ChunkedReader):
     """A dataset of two or more axes of numbers.
 
     Links to other files are not followed, and pixels that lie in other files are not read.
@@ -35,43 +33,22 @@ class Hdf5Reader:
     """
 
     def __init__(self, path: Path, part: str = "") -> None:
-        self._path = path
         self._file = optional("h5py", "HDF5", path, install=INSTALL).File(path, "r")
         try:
-            self._open(part)
+            found = _datasets(self._file)
+            data = found[_chosen(found, part, path)]
+            _check_own(data, path)
+            super().__init__(path, data, data.chunks or (1,) * len(data.shape))
+            self.axes, steps = _axes(data, self.shape, path)
         except BaseException:
             self._file.close()
             raise
-
-    def _open(self, part: str) -> None:
-        found = _datasets(self._file)
-        name = _chosen(found, part, self._path)
-        data = found[name]
-        check_dtype(data.dtype, self._path)
-        _check_own(data, self._path)
-        self._data = data
-        self.shape = tuple(map(int, data.shape))
-        self.dtype = native_dtype(data.dtype)
-        self.axes, steps = _axes(data, self.shape, self._path)
         self.spacing: tuple[float | None, ...] = tuple(steps.get(axis) for axis in self.axes)
         self.unit = "µm" if steps else ""
-        chunks = data.chunks or tuple(1 for _ in self.shape)
-        self._pieces = Chunked(self.shape, chunks, self.dtype.itemsize, self._fetch)
-        self.held = 0
-
-    def read(self, index: Index) -> NDArray[Any]:
-        """The piece at ``index``; the chunks it lies in are decoded, and kept for the next plane."""
-        check_memory(self._pieces.needed(index), self._path)
-        piece = self._pieces.read(index)
-        self.held = self._pieces.held
-        return piece
-
-    def _fetch(self, box: Box) -> NDArray[Any]:
-        return native(np.asarray(self._data[box]))
 
     def close(self) -> None:
-        """Close the file."""
-        self._pieces.forget()
+        """Let go of the chunks and of the file."""
+        super().close()
         self._file.close()
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pccs.errors import ImageError
 from pccs.images.axes import check_axes, guess_axes
-from pccs.images.chunks import Box, Chunked
+from pccs.images.chunks import ChunkedReader
 from pccs.images.optional import optional
-from pccs.images.reader import Index, check_dtype, check_memory, native, native_dtype
+from pccs.images.reader import check_dtype
 from pccs.images.zarr_files import array_facts, attributes, inside, is_zarr
 
 INSTALL = "'napari-pccs[formats]'"
@@ -23,7 +22,7 @@ _TYPES = {"time": "T", "channel": "C"}
 _MOST_PARTS = 10_000
 
 
-class OmeZarrReader:
+class OmeZarrReader(ChunkedReader):
     """An image of an OME-Zarr folder: axes, units and scale from its ``multiscales``.
 
     Parameters
@@ -41,29 +40,10 @@ class OmeZarrReader:
             place = _only_part(place)
             multiscale = _multiscale(place)
         array_at = inside(place, str(_highest(multiscale, folder)["path"])) if multiscale else place
-        self._path = folder
-        self._array = _opened(array_at, folder)
-        self.shape = tuple(map(int, self._array.shape))
-        check_dtype(self._array.dtype, folder)
-        self.dtype = native_dtype(self._array.dtype)
+        array = _opened(array_at, folder)
+        super().__init__(folder, array, array.chunks)
         self.axes, self.unit, steps = _axes(multiscale, self.shape, array_at, folder)
         self.spacing: tuple[float | None, ...] = steps
-        self._pieces = Chunked(self.shape, self._array.chunks, self.dtype.itemsize, self._fetch)
-        self.held = 0
-
-    def read(self, index: Index) -> NDArray[Any]:
-        """The piece at ``index``; the chunks it lies in are decoded, and kept for the next plane."""
-        check_memory(self._pieces.needed(index), self._path)
-        piece = self._pieces.read(index)
-        self.held = self._pieces.held
-        return piece
-
-    def _fetch(self, box: Box) -> NDArray[Any]:
-        return native(np.asarray(self._array[box]))
-
-    def close(self) -> None:
-        """Let go of the chunks."""
-        self._pieces.forget()
 
 
 def parts_of(folder: Path) -> list[str]:

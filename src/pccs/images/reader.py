@@ -24,8 +24,11 @@ class Reader(Protocol):
     dtype: np.dtype[Any]
     spacing: tuple[float | None, ...]
     unit: str
-    held: int
-    """Bytes of pixels kept in memory while open."""
+
+    @property
+    def held(self) -> int:
+        """Bytes of pixels kept in memory while open."""
+        ...
 
     def read(self, index: Index) -> NDArray[Any]:
         """The piece of the stored array at ``index``, in stored axis order."""

@@ -93,14 +93,7 @@ def evaluate_folder(
         If nothing can be compared, a shape differs, or a value belongs to no class.
     """
     masks, truths = _by_stem(out / "masks"), _by_stem(truth)
-    stems = [stem for stem in truths if stem in masks]
-    if not stems:
-        raise MaskError(
-            "no truth has the stem of a mask",
-            path=truth,
-            allowed=f"stems such as {next(iter(masks))!r}",
-            remedy="Give the folder whose files are named like the images",
-        )
+    stems = _common(masks, truths, truth)
     tallies = {c.name: _Tally() for c in classes}
     calibration, rows = Calibration(), []
     for name, members in _units(stems, group).items():
@@ -115,6 +108,19 @@ def evaluate_folder(
     if not math.isnan(calibration.error):
         result["ece"] = calibration.error
     return {**result, "per_image": rows} if per_image else result
+
+
+def _common(masks: Mapping[str, Path], truths: Mapping[str, Path], place: Path) -> list[str]:
+    """Stems that have a mask and a truth."""
+    stems = [stem for stem in truths if stem in masks]
+    if not stems:
+        raise MaskError(
+            "no truth has the stem of a mask",
+            path=place,
+            allowed=f"stems such as {next(iter(masks))!r}",
+            remedy="Give the folder whose files are named like the images",
+        )
+    return stems
 
 
 def _result(tallies: Mapping[str, _Tally], stems: Sequence[str], missing: list[str]) -> dict[str, Any]:

@@ -49,13 +49,21 @@ class Team:
         self._hosts = dist.new_group(backend="gloo", timeout=_PATIENCE)
 
     @classmethod
-    def joined(cls, device: str) -> Team | None:
-        """The team this process was started for; ``None`` where there is no other process.
+    def joined(cls, device: str) -> Team:
+        """The team this process was started for; ``RANK``, ``WORLD_SIZE`` … say which.
 
-        ``device`` is what the user asked for: ``cpu``, or a GPU for each process.
+        Parameters
+        ----------
+        device
+            What the user asked for: ``cpu``, or ``auto`` or ``cuda`` for a GPU for each process.
+
+        Raises
+        ------
+        TrainingError
+            If this computer has no GPU for this process.
+        OthersGone
+            If the others do not come.
         """
-        if int(os.environ.get("WORLD_SIZE", "1")) < 2:
-            return None
         own = _own_device(device)
         try:
             return cls(own)

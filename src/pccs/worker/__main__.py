@@ -21,7 +21,7 @@ from pccs.project import Project
 from pccs.worker import log
 from pccs.worker.ending import BROKEN, DEVICE_LOST, REFUSED
 from pccs.worker.heart import Heart
-from pccs.worker.launch import ADAPT
+from pccs.worker.launch import most_threads
 from pccs.worker.pipe import EventPipe, Inbox, listen, take_pipes
 
 _LOCK_WAIT = 5.0
@@ -106,8 +106,8 @@ def _device(wish: str, emit: EventPipe) -> tuple[str, str]:
     for name in dict.fromkeys((wish, "auto", "cpu")):
         try:
             found = resolve_device(name)
-            most = os.environ.get(ADAPT, "1")
-            tried = found.type == "cpu" and most != "1"
+            most = most_threads()
+            tried = found.type == "cpu" and most > 1
             return name, f"CPU, 1 to {most} threads" if tried else describe_device(found)
         except ConfigError as error:  # the project came from another machine
             emit(Noticed("warning", f"{error} Going on with what this machine has."))

@@ -82,6 +82,12 @@ def default_threads() -> int:
     return min(_MOST, max(1, _cores() - 1))
 
 
+def most_threads() -> int:
+    """Most compute threads this worker may try; 1 where somebody chose their number."""
+    told = os.environ.get(ADAPT, "")
+    return int(told) if told.isdecimal() and int(told) else 1
+
+
 def _cores() -> int:
     """Cores this process may use."""
     if sys.platform == "linux":

@@ -8,13 +8,12 @@ numbers are tried against each other during training itself, and the faster one 
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
 
-from pccs.worker.launch import ADAPT
+from pccs.worker.launch import most_threads
 
 _GAIN = 0.9
 """Another number must take less than this share of the time, to be above the noise."""
@@ -109,11 +108,10 @@ def ladder_of(most: int) -> tuple[int, ...]:
 
 
 def tuner(device: str) -> ThreadTuner | None:
-    """The tuner of this process; ``None`` on an accelerator, or where somebody has chosen the number."""
+    """The tuner of this process; ``None`` on an accelerator, or where there is nothing to try."""
     import torch
 
-    most = os.environ.get(ADAPT, "")
-    if device != "cpu" or not most.isdecimal():
+    most = most_threads()
+    if device != "cpu" or most < 2:
         return None
-    ladder = ladder_of(int(most))
-    return ThreadTuner(ladder, max(1, int(most) - 1), torch.set_num_threads)
+    return ThreadTuner(ladder_of(most), most - 1, torch.set_num_threads)

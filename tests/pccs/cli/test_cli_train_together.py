@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pccs.cli.train_team import is_member
 from pccs.project import Project
 from pccs.samples import make_sample_project
 
@@ -119,3 +120,17 @@ def test_what_is_wrong_is_said_once(project: Path, started: Callable[..., subpro
     assert run.returncode == 2
     assert err.count("pccs:") == 1
     assert "nowhere.safetensors" in err
+
+
+@pytest.mark.parametrize("size", ["", "1", "many"])
+def test_what_other_programs_leave_in_the_environment_makes_no_member(
+    monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", size)
+    for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(name, "1")
+    assert not is_member()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert is_member()
+    monkeypatch.delenv("MASTER_ADDR")
+    assert not is_member()

@@ -63,7 +63,6 @@ def main() -> None:
     torch.set_num_threads(1)
     trainer_module._MEASURE_EVERY = 10
     team = Team.joined("cpu")
-    assert team is not None
     found = {}
     for name in PRESETS:
         with Project.open(folder / "cells.pccs", write=False) as project:

@@ -17,7 +17,7 @@ import torch
 from pccs.config import PRESETS
 from pccs.errors import TrainingError
 from pccs.samples import make_sample_project
-from pccs.train.team import Team, _own_device
+from pccs.train.team import _own_device
 
 MEMBER = Path(__file__).with_name("team_member.py")
 
@@ -80,13 +80,6 @@ def test_the_unlabelled_images_took_part(found: dict[str, Any]) -> None:
     assert last["contrast"] > 0
     assert last["memory"] > 0
     assert last["gradient_contrast"] > 0
-
-
-def test_alone_there_is_no_team(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert Team.joined("cpu") is None
-    monkeypatch.setenv("WORLD_SIZE", "1")
-    assert Team.joined("cpu") is None
 
 
 def test_a_process_without_a_gpu_of_its_own_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

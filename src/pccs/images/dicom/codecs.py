@@ -5,6 +5,7 @@ The names of what stands here are those that pydicom asks of a plugin.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import imagecodecs
@@ -40,6 +41,5 @@ def decode_frame(source: bytes, runner: Any) -> bytearray:
 def add_codecs(pixels: Any) -> None:
     """Tell the module ``pydicom.pixels`` of these, once."""
     for uid in _CODECS:
-        decoder = pixels.get_decoder(uid)
-        if LABEL not in (*decoder.available_plugins, *decoder._unavailable):
-            decoder.add_plugin(LABEL, (__name__, "decode_frame"))
+        with suppress(ValueError):  # it knows them already
+            pixels.get_decoder(uid).add_plugin(LABEL, (__name__, "decode_frame"))
