@@ -157,6 +157,17 @@ def test_painting_on_an_accepted_image_reopens_it(session: Session) -> None:
     assert session.need_project().is_complete("a")
 
 
+def test_a_class_that_gets_a_deleted_number_has_taken_nothing_over(session: Session) -> None:
+    predict(session, np.full((48, 64), 3, np.uint8))
+    session.annotations.accept_here(np.ones((48, 64), bool))
+    assert session.annotations.taken_over(session.annotations.current()) == 1.0
+    editor = ClassEditor(session)
+    editor.delete(3)
+    assert editor.add("another").value == 3
+    painted = paint(session, 3, slice(0, 48))
+    assert session.annotations.taken_over(painted) == 0.0
+
+
 def test_accept_without_a_prediction_says_what_to_do(session: Session) -> None:
     with pytest.raises(ProjectError, match="Train first"):
         session.annotations.accept()
