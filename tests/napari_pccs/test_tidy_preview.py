@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from qtpy.QtGui import QHideEvent, QShowEvent
 
 from napari_pccs.review import Prediction
 from napari_pccs.tidy_preview import EXPLAINED
+from pccs import tidy
 from pccs.labels import default_classes
 from pccs.tidy import Cleaning, clean
 
@@ -68,6 +70,33 @@ def test_off_again_it_is_what_the_model_says(seen: PccsPanel, qtbot: Any) -> Non
     qtbot.waitUntil(lambda: objects(seen) == 400, timeout=30_000)
     number.setValue(0)
     qtbot.waitUntil(lambda: objects(seen) == 405, timeout=30_000)
+
+
+def test_what_was_tidied_for_older_choices_is_not_shown(
+    seen: PccsPanel, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allowed, begun, counts = threading.Event(), threading.Event(), list[int]()
+
+    def slow(*given: Any) -> np.ndarray:
+        begun.set()
+        assert allowed.wait(30)
+        return clean(*given)
+
+    monkeypatch.setattr(tidy, "clean", slow)
+
+    def show(prediction: Prediction | None, labels: np.ndarray | None) -> None:
+        counts.extend([] if labels is None else [int((labels == 2).sum())])
+
+    monkeypatch.setattr(seen.link, "show_tidied", show)
+    seen.export.showEvent(QShowEvent())
+    number = seen.export.choices.numbers["smallest"]
+    number.setValue(3)
+    qtbot.waitUntil(begun.is_set, timeout=30_000)
+    number.setValue(4)
+    qtbot.wait(300)
+    allowed.set()
+    qtbot.waitUntil(lambda: bool(counts), timeout=30_000)
+    assert counts == [400]
 
 
 def test_a_newer_prediction_is_tidied_too(seen: PccsPanel, qtbot: Any) -> None:

@@ -7,7 +7,6 @@ numbers are tried against each other during training itself, and the faster one 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,8 @@ from pccs.worker.launch import most_threads
 _GAIN = 0.9
 """Another number must take less than this share of the time, to be above the noise."""
 _BLOCK = 5
-"""Steps in a row with one number. The first is not counted: kernels are prepared anew for another number."""
+"""Steps in a row with one number. The first takes longer, because kernels are prepared anew; medians are
+compared, which do not see it."""
 _SOONEST, _LATEST = 4.0, 128.0
 """Seconds between two trials: few at first, twice as many whenever nothing was gained."""
 
@@ -29,7 +29,7 @@ class ThreadTuner:
     Parameters
     ----------
     ladder
-        Numbers of threads, ascending. With fewer than two there is nothing to try.
+        Two numbers of threads or more, ascending.
     first
         The one to begin with.
     apply
@@ -47,7 +47,7 @@ class ThreadTuner:
     ) -> None:
         self.ladder, self.now, self._used = tuple(ladder), first, first
         self._apply, self._clock = apply, clock
-        self._plan: list[tuple[int, bool]] = []
+        self._plan: list[int] = []
         self._times: dict[int, list[float]] = {}
         self._pause = _SOONEST
         self._next = clock() + _SOONEST
@@ -59,11 +59,12 @@ class ThreadTuner:
         """Around one training step, which is done with the number whose turn it is."""
         if not self._plan and self._clock() >= self._next:
             self._begin_trial()
-        number, counts = self._plan.pop(0) if self._plan else (self.now, False)
+        tried = bool(self._plan)
+        number = self._plan.pop(0) if tried else self.now
         self._use(number)
         began = self._clock()
         yield
-        if counts:
+        if tried:
             self._times[number].append(self._clock() - began)
             if not self._plan:
                 self._end_trial()
@@ -76,19 +77,14 @@ class ThreadTuner:
 
     def _begin_trial(self) -> None:
         other = self._neighbour()
-        if other is None:
-            self._next = math.inf
-            return
         self._times = {self.now: [], other: []}
         order = (self.now, other, other, self.now)  # a machine that slows down harms both alike
-        self._plan = [(number, place > 0) for number in order for place in range(_BLOCK)]
+        self._plan = [number for number in order for _ in range(_BLOCK)]
 
-    def _neighbour(self) -> int | None:
+    def _neighbour(self) -> int:
         """The next number up or down, in turns."""
         place = self.ladder.index(self.now)
         beside = [n for n in (place + 1, place - 1) if 0 <= n < len(self.ladder)]
-        if not beside:
-            return None
         self._upwards = not self._upwards
         return self.ladder[beside[0] if len(beside) == 1 or not self._upwards else beside[1]]
 
@@ -102,9 +98,9 @@ class ThreadTuner:
 
 
 def ladder_of(most: int) -> tuple[int, ...]:
-    """One, doubling, one fewer than ``most``, and ``most``: few, so that each is tried often enough."""
+    """One, doubling, one fewer than ``most`` and ``most`` itself: few, so that each is tried often enough."""
     doubling = [n for n in (1, 2, 4, 8) if n <= most]
-    return tuple(sorted({*doubling, max(1, most - 1), most}))
+    return tuple(sorted({*doubling, most - 1, most}))
 
 
 def tuner(device: str) -> ThreadTuner | None:

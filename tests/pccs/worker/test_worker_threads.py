@@ -17,6 +17,7 @@ class Machine:
     def __init__(self, cost: dict[int, float], ladder: tuple[int, ...], first: int) -> None:
         self.cost, self.time, self.used = cost, 0.0, 0
         self.history: list[int] = []
+        self.strayed = 0
         self.tuner = ThreadTuner(ladder, first, self._apply, clock=lambda: self.time)
 
     def _apply(self, number: int) -> None:
@@ -26,8 +27,14 @@ class Machine:
         end = self.time + seconds
         while self.time < end:
             with self.tuner.step():
-                self.time += self.cost[self.used]
+                changed = bool(self.history) and self.history[-1] != self.used
+                self.time += self.cost[self.used] * (9 if changed else 1)
                 self.history.append(self.used)
+            if self.used != self.tuner.now:
+                self.strayed += 1
+            else:
+                self.strayed = 0
+            assert self.strayed <= 10, "what is predicted between steps has the number that was chosen"
 
 
 @pytest.mark.parametrize(
@@ -42,7 +49,7 @@ class Machine:
 )
 def test_the_fastest_number_is_found(cost, first, best):
     machine = Machine(cost, tuple(cost), first)
-    machine.run(300)
+    machine.run(900)
     assert machine.tuner.now == best
     assert machine.used == best
 
@@ -65,15 +72,7 @@ def test_trying_costs_little_in_the_end():
     assert machine.history.count(2) < 0.07 * len(machine.history)
 
 
-def test_one_core_has_nothing_to_try():
-    machine = Machine({1: 0.3}, (1,), 1)
-    machine.run(60)
-    assert set(machine.history) == {1}
-
-
-@pytest.mark.parametrize(
-    ("most", "ladder"), [(1, (1,)), (2, (1, 2)), (4, (1, 2, 3, 4)), (8, (1, 2, 4, 7, 8))]
-)
+@pytest.mark.parametrize(("most", "ladder"), [(2, (1, 2)), (4, (1, 2, 3, 4)), (8, (1, 2, 4, 7, 8))])
 def test_few_numbers_are_tried(most, ladder):
     assert ladder_of(most) == ladder
 
@@ -82,7 +81,7 @@ def test_a_number_somebody_chose_is_kept(monkeypatch):
     assert launch.ADAPT in launch.environment(base={})
     assert launch.ADAPT not in launch.environment(threads=2, base={launch.ADAPT: "8"})
     assert launch.ADAPT not in launch.environment(base={"OMP_NUM_THREADS": "2"})
-    for value in ("", "many", "-1"):
+    for value in ("", "many", "-1", "0", "1"):
         monkeypatch.setenv(launch.ADAPT, value)
         assert threads.tuner("cpu") is None
     monkeypatch.setenv(launch.ADAPT, "2")
