@@ -167,6 +167,20 @@ sys.stdin.read()
 """
 
 
+def test_what_another_writes_while_a_project_is_opened_is_seen(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(path: Path) -> None:  # after the first look, before the lock
+        file = path / "project.json"
+        file.write_text(file.read_text().replace('"settings": {', '"settings": {"late": 1, '))
+
+    with Project.open(folder) as project:
+        project.set_setting("early", 1)
+    monkeypatch.setattr("pccs.project.folder.refuse_links", meanwhile)
+    with Project.open(folder) as project:
+        assert project.setting("late", 0) == 1
+
+
 def test_one_writer_at_a_time_and_a_dead_one_holds_nothing(folder: Path) -> None:
     other = run_python(HOLD, folder)
     assert other.stdout is not None

@@ -177,6 +177,23 @@ def test_a_moved_source_is_relinked(tmp_path: Path, project: Project) -> None:
     assert project.sources["a"].info.path == tmp_path / "new" / "a.png"
 
 
+def test_what_is_changed_after_a_first_save_is_saved_again(tmp_path: Path, project: Project) -> None:
+    project.add_source(picture(tmp_path / "a.png"))
+    project.set_complete("a", True)  # every line of the file is known now
+    picture(tmp_path / "new" / "a.png")
+    project.relink("a", tmp_path / "new")
+    project.choose("a", window=(10, 200))
+    with Project.open(project.path, write=False) as reader:
+        assert reader.sources["a"].info.path == tmp_path / "new" / "a.png"
+        assert reader.sources["a"].info.window == (10, 200)
+    project.close()
+    with Project.open(project.path) as again:  # lines come from the file now
+        again.choose("a", window=(20, 100))
+        again.set_complete("a", False)
+        with Project.open(project.path, write=False) as reader:
+            assert reader.sources["a"].info.window == (20, 100)
+
+
 # ------------------------------------------------------------ choosing
 
 
