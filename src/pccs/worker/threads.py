@@ -68,7 +68,6 @@ class ThreadTuner:
             self._times[number].append(self._clock() - began)
             if not self._plan:
                 self._end_trial()
-                self._use(self.now)  # pictures are predicted between two steps, with as many
 
     def _use(self, number: int) -> None:
         if number != self._used:
