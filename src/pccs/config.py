@@ -37,7 +37,9 @@ class DataSettings(_Settings):
     crop: int = Field(default=96, ge=32, le=1024, multiple_of=16)
     """Side of the square training crop, in pixels at the working scale."""
     scale: float | Literal["auto"] = "auto"
-    """Working scale: factor from the image's pixels to the network's."""
+    """Working scale: factor from the pixels of an image, of one of typical pixel size, to the network's."""
+    physical: bool = True
+    """Where images know the size of their pixels, show them all to the network at the same size in mm."""
     labelled: int = Field(default=4, ge=1, le=256)
     """Annotated crops in a batch."""
     unlabelled: int = Field(default=6, ge=0, le=256)

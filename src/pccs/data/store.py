@@ -21,21 +21,15 @@ from pccs.data.normalise import (
     sample_indices,
     windowed,
 )
-from pccs.data.scale import scribbled_scale, working_scale
 from pccs.errors import ImageError, TrainingError
 from pccs.images import SourceInfo, read_plane
+from pccs.images.physical import PixelSize, pixel_mm
 from pccs.labels import IGNORE, to_targets
+from pccs.nets.resolution import Resolution
 from pccs.project import Project
 
 _PAINTED = 0.25
 """Share of a working pixel that must be annotated for it to carry a label."""
-_SCALE_SAMPLE = 12
-"""Annotated items looked at to choose the working scale."""
-
-
-def scaled_size(height: int, width: int, scale: float) -> tuple[int, int]:
-    """Size of an item at the working scale."""
-    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -77,29 +71,8 @@ def choose_channels(project: Project) -> int:
     return counts.most_common(1)[0][0]
 
 
-def choose_scale(project: Project) -> float:
-    """Working scale that suits the annotated objects of ``project``."""
-    side = int(np.median([max(s.info.plane_shape) for s in project.sources.values()]))
-    names = project.annotated_items()
-    complete = _sample_targets(project, [n for n in names if project.is_complete(n)])
-    if not complete:
-        strokes = _sample_targets(project, names)
-        guessed = scribbled_scale(side, strokes, len(project.classes))
-        if guessed is not None:
-            return guessed
-    return working_scale(side, complete, len(project.classes))
-
-
-def _sample_targets(project: Project, names: Sequence[str]) -> list[NDArray[np.uint8]]:
-    """Targets of some of ``names``, spread evenly."""
-    picked = [names[i] for i in np.linspace(0, len(names) - 1, min(len(names), _SCALE_SAMPLE)).astype(int)]
-    return [
-        to_targets(project.annotation(n), project.classes, complete=project.is_complete(n)) for n in picked
-    ]
-
-
 class ItemStore:
-    """Images and targets of a project as tensors, at one working scale, read when they are first wanted.
+    """Images and targets of a project as tensors, at one working resolution, read when they are first wanted.
 
     Images lie in one buffer on the device, so that a batch is cut from all of them at once; targets
     stay with the host, which picks places in them.
@@ -108,8 +81,8 @@ class ItemStore:
     ----------
     project
         Where items come from.
-    channels, scale
-        What the network takes.
+    channels, scale, pixel_mm
+        What the network takes (:class:`~pccs.nets.resolution.Resolution`).
     budget
         Bytes of images kept in memory; the first read go first. By default what suits ``device``.
     device
@@ -122,12 +95,13 @@ class ItemStore:
         *,
         channels: int,
         scale: float,
+        pixel_mm: PixelSize | None = None,
         budget: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.project = project
         self.channels = channels
-        self.scale = scale
+        self.resolution = Resolution(scale, pixel_mm)
         self.device = torch.device(device)
         limit = budget if budget is not None else memory_budget(self.device)
         self.images = Arena(self.device, torch.float32, limit // 4)
@@ -208,7 +182,7 @@ class ItemStore:
                 return self._statistics[item.stem]
             if info.is_stack or image is None:
                 indices: Sequence[int] = sample_indices(info.n_planes) if info.is_stack else [item.index]
-                large = is_large(info, self._size(info.plane_shape))
+                large = is_large(info, self._size(info))
                 planes = [p for i in indices for p in (patches(info, i) if large else [read_plane(info, i)])]
             else:
                 planes = [image]
@@ -218,7 +192,7 @@ class ItemStore:
     def _load_image(self, name: str) -> Tensor:
         item = self.project.item(name)
         info = self.project.sources[item.stem].info
-        size = self._size(info.plane_shape)
+        size = self._size(info)
         if is_large(info, size):
             small = read_small(info, item.index, size, self.statistics(name), self.channels)
         else:
@@ -237,10 +211,11 @@ class ItemStore:
     def _load_target(self, name: str) -> Tensor:
         project = self.project
         full = to_targets(project.annotation(name), project.classes, complete=project.is_complete(name))
-        return torch.from_numpy(resize_target(full, self.classes, self._size(full.shape)))
+        size = self._size(project.sources[project.item(name).stem].info)
+        return torch.from_numpy(resize_target(full, self.classes, size))
 
-    def _size(self, shape: Sequence[int]) -> tuple[int, int]:
-        return scaled_size(shape[-2], shape[-1], self.scale)
+    def _size(self, info: SourceInfo) -> tuple[int, int]:
+        return self.resolution.size(info.plane_shape, pixel_mm(info))
 
 
 def memory_budget(device: torch.device) -> int:

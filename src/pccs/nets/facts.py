@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,23 +11,35 @@ import torch
 from torch import Tensor
 
 from pccs.errors import ModelError, PccsError
+from pccs.images.physical import PixelSize
 from pccs.labels import LabelClass, check_classes
+from pccs.nets.resolution import SCALES, Resolution
 from pccs.nets.unet import SegmentationNet
 
 LEVELS = 5
-SCALES = (1 / 1024, 64.0)
-"""Working scales that a file may ask for; beyond, an image would vanish or fill the memory."""
+_PIXELS = (1e-15, 1e12)
+"""Sides of a pixel, in mm, that a file may speak of."""
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What must be known to rebuild a network and read its output."""
+    """What must be known to rebuild a network and read its output.
+
+    ``scale`` is the factor from an image's pixels to the network's; with ``pixel_mm``, of images whose pixels
+    have that height and width in mm, and others are brought to the same size (:attr:`resolution`).
+    """
 
     classes: tuple[LabelClass, ...]
     channels: int
     scale: float
     widths: tuple[int, ...]
     embedding: int
+    pixel_mm: PixelSize | None = None
+
+    @property
+    def resolution(self) -> Resolution:
+        """How large the network sees things."""
+        return Resolution(self.scale, self.pixel_mm)
 
     def check(self, weights: dict[str, Tensor], path: Path) -> None:
         """Compare ``weights`` from the file ``path`` with the network, before that costs any memory.
@@ -55,8 +68,11 @@ class ModelFacts:
         return SegmentationNet(self.channels, len(self.classes), self.widths, self.embedding)
 
     def to_json(self) -> dict[str, Any]:
-        """Fit for JSON."""
-        return {**asdict(self), "classes": [c.model_dump() for c in self.classes]}
+        """Fit for JSON; a pixel size that nobody knows is left out, as in earlier versions."""
+        fields = {**asdict(self), "classes": [c.model_dump() for c in self.classes]}
+        if self.pixel_mm is None:
+            del fields["pixel_mm"]
+        return fields
 
     @classmethod
     def from_json(cls, fields: Any, path: Path) -> ModelFacts:
@@ -68,6 +84,7 @@ class ModelFacts:
                 scale=float(fields["scale"]),
                 widths=tuple(_whole(w, 4096) for w in fields["widths"]),
                 embedding=_whole(fields["embedding"], 4096),
+                pixel_mm=_pixel(fields.get("pixel_mm")),
             )
             check_classes(found.classes)
             if len(found.widths) != LEVELS:
@@ -87,3 +104,12 @@ def _whole(value: Any, largest: int) -> int:
     if not 1 <= number <= largest:
         raise ValueError(f"{number} is not between 1 and {largest}")
     return number
+
+
+def _pixel(value: Any) -> PixelSize | None:
+    if value is None:
+        return None
+    sides = [float(side) for side in value] if isinstance(value, Sequence) else []
+    if len(sides) != 2 or not all(_PIXELS[0] <= side <= _PIXELS[1] for side in sides):
+        raise ValueError(f"{str(value)[:40]!r} is no pixel of {_PIXELS[0]:g} to {_PIXELS[1]:g} mm")
+    return sides[0], sides[1]

@@ -30,7 +30,8 @@ _DYNAMIC = {0: "images", 2: "height", 3: "width"}
 PREPARE = (
     "float32 [images, channels, height, width]: each channel (of three, all together; of a stack, all planes "
     "together) clipped to its 0.5th and 99.5th percentile, then to mean 0 and standard deviation 1; resized "
-    "by the factor 'scale'; padded at the end to multiples of "
+    "by the factor 'scale', or where 'pixel_mm' is given (height and width in mm) and the image knows its own "
+    "pixel size, rows by scale * height of its pixel / pixel_mm[0] and columns likewise; padded at the end to multiples of "
     f"{DEEPEST} by repeating the edge"
 )
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pccs.data.normalise import Statistics, match_channels, measure, normalise
-from pccs.data.store import ItemStore, resize_image, scaled_size
+from pccs.data.store import ItemStore, resize_image
 from pccs.errors import ImageError, MemoryShort, ModelError, is_out_of_memory
 from pccs.events import Region
+from pccs.images.physical import PixelSize
 from pccs.nets import ModelFacts, SegmentationNet, checkpoint
 from pccs.nets.model_file import NAME, Origin, StoredModel, read_model, weights_digest, write_model
 from pccs.nets.runtime import place, resolve_device, to_device
@@ -135,7 +136,13 @@ class Predictor:
 
     # ------------------------------------------------------------ predicting
 
-    def predict(self, image: NDArray[np.generic], *, statistics: Statistics | None = None) -> Prediction:
+    def predict(
+        self,
+        image: NDArray[np.generic],
+        *,
+        statistics: Statistics | None = None,
+        pixel_mm: PixelSize | None = None,
+    ) -> Prediction:
         """Segment one plane.
 
         Parameters
@@ -144,6 +151,8 @@ class Predictor:
             ``(H, W)`` or ``(H, W, C)``, any real dtype.
         statistics
             Intensity statistics of its source; measured on the image itself when absent.
+        pixel_mm
+            Height and width of its pixels in mm; those of a typical training image when absent.
         """
         plane = image[..., None] if image.ndim == 2 else image
         statistics = statistics or measure([plane], joint=plane.shape[-1] == 3)
@@ -153,9 +162,9 @@ class Predictor:
                 f"the image has {plane.shape[-1]} channels where the model takes {self.facts.channels}"
             )
         full = torch.from_numpy(np.ascontiguousarray(fitted))
-        height, width = full.shape[-2:]
-        small = resize_image(full, scaled_size(height, width, self.facts.scale))
-        return self._predicted(Sight(small, (height, width)))
+        shape = full.shape[1], full.shape[2]
+        small = resize_image(full, self.facts.resolution.size(shape, pixel_mm))
+        return self._predicted(Sight(small, shape))
 
     def predict_item(self, project: Project, item: str | Item) -> Prediction:
         """Segment an item of ``project``; images of recently seen items are kept at hand."""
@@ -196,8 +205,9 @@ class Predictor:
 
     def _items(self, project: Project) -> ItemStore:
         if self._store is None or self._store.project is not project:
+            facts = self.facts
             self._store = ItemStore(
-                project, channels=self.facts.channels, scale=self.facts.scale, budget=2**28
+                project, channels=facts.channels, scale=facts.scale, pixel_mm=facts.pixel_mm, budget=2**28
             )
         return self._store
 

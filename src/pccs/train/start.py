@@ -14,12 +14,14 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from pccs.config import TrainSettings
-from pccs.data.store import choose_channels, choose_scale
+from pccs.config import DataSettings, TrainSettings
+from pccs.data.resolution import choose_resolution, typical_pixel
+from pccs.data.store import choose_channels
 from pccs.errors import ModelError
 from pccs.labels import LabelClass
 from pccs.nets import ModelFacts
 from pccs.nets.model_file import Ancestor, StoredModel, ancestors_of, read_model, write_model
+from pccs.nets.resolution import Resolution
 from pccs.project import Project, Run
 
 COPY = "start.safetensors"
@@ -120,23 +122,28 @@ class Start:
                 path=self.stored.path,
                 remedy="Take a model of such images, or begin without one",
             )
+        seen = self._resolution(project, settings.data)
         return ModelFacts(
             classes=tuple(project.classes),
             channels=model.channels,
-            scale=self._scale(project, settings),
+            scale=seen.scale,
             widths=model.widths,
             embedding=model.embedding,
+            pixel_mm=seen.pixel_mm,
         )
 
-    def _scale(self, project: Project, settings: TrainSettings) -> float:
+    def _resolution(self, project: Project, settings: DataSettings) -> Resolution:
         """The model knows its objects at its own scale; only objects that were outlined say otherwise."""
-        if settings.data.scale != "auto":
-            return float(settings.data.scale)
-        theirs = self.stored.facts.scale
+        if settings.scale != "auto":
+            return choose_resolution(project, settings)
+        theirs = Resolution(self.stored.facts.scale)
+        if settings.physical:
+            theirs = self.stored.facts.resolution.as_seen_by(typical_pixel(project))
         if not any(project.is_complete(name) for name in project.annotated_items()):
             return theirs
-        ours = choose_scale(project)
-        return theirs if max(ours / theirs, theirs / ours) <= _SAME_OBJECTS else ours
+        ours = choose_resolution(project, settings)
+        alike = max(ours.scale / theirs.scale, theirs.scale / ours.scale) <= _SAME_OBJECTS
+        return theirs if alike else ours
 
     def fill(self, net: nn.Module, classes: Sequence[LabelClass]) -> None:
         """Put the weights into ``net``, a network of :meth:`facts` for ``classes``."""

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from pccs.config import TrainSettings
+from pccs.data.resolution import choose_resolution
 from pccs.data.sampler import Sampler
-from pccs.data.store import ItemStore, choose_channels, choose_scale
+from pccs.data.store import ItemStore, choose_channels
 from pccs.errors import TrainingError
 from pccs.nets import ModelFacts, checkpoint
 from pccs.nets.numerics import Numerics
@@ -52,7 +53,9 @@ class Trainer:
         start = None if run.has_checkpoint else Start.of(run)
         if start is not None:
             start.fill(net, facts.classes)
-        store = ItemStore(project, channels=facts.channels, scale=facts.scale, device=device)
+        store = ItemStore(
+            project, channels=facts.channels, scale=facts.scale, pixel_mm=facts.pixel_mm, device=device
+        )
         self.sampler = Sampler(store, settings.data, seed=settings.seed)
         self.gate = Gate(settings.method)
         self.learner = build_learner(
@@ -311,13 +314,14 @@ class Trainer:
 
 def _facts(project: Project, settings: TrainSettings) -> ModelFacts:
     """The network that suits ``project``."""
-    scale = settings.data.scale
+    seen = choose_resolution(project, settings.data)
     return ModelFacts(
         classes=tuple(project.classes),
         channels=choose_channels(project),
-        scale=choose_scale(project) if scale == "auto" else float(scale),
+        scale=seen.scale,
         widths=settings.net.widths,
         embedding=settings.net.embedding,
+        pixel_mm=seen.pixel_mm,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pccs.config import TrainSettings, preset
+from pccs.data.resolution import resolution_words
 from pccs.errors import ModelError
 from pccs.events import Train
 from pccs.nets import checkpoint
@@ -74,8 +75,9 @@ def _begun(trainer: Trainer, start: Start | None, reason: str | None) -> str:
     said = f"Run {trainer.run.name} begins with preset {trainer.settings.preset!r}"
     if reason is not None:
         said += f": {reason}"
-    more = f" It begins {start.words(trainer.facts.classes)}." if start is not None else ""
-    return f"{said}.{more}"
+    more = f"It begins {start.words(trainer.facts.classes)}." if start is not None else ""
+    seen = resolution_words(trainer.project, trainer.facts.resolution)
+    return " ".join(filter(None, (f"{said}.", more, seen)))
 
 
 def _inherited(

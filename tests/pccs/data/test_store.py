@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pccs.data.store import ItemStore, choose_channels, choose_scale, resize_target
+from pccs.data.resolution import choose_scale
+from pccs.data.store import ItemStore, choose_channels, resize_target
 from pccs.project import Project
 
 

@@ -180,7 +180,7 @@ def test_the_scale_is_the_models_unless_outlined_objects_say_otherwise(
 ) -> None:
     start, settings = Start.read(model), preset("pccs")
     for own, taken in ((0.8, 1.5), (2.9, 1.5), (3.1, 3.1), (0.7, 0.7)):
-        monkeypatch.setattr("pccs.train.start.choose_scale", lambda project, own=own: own)
+        monkeypatch.setattr("pccs.data.resolution.choose_scale", lambda project, pixel, own=own: own)
         assert start.facts(discs, settings).scale == taken
     assert start.facts(discs, preset("pccs", {"data.scale": "3"})).scale == 3.0
     for item in discs.items:
