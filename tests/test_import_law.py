@@ -23,7 +23,7 @@ LAYERS = (
     ("data",),
     ("predict", "metrics"),
     ("train", "export"),
-    ("demo", "doctor"),
+    ("demo", "doctor", "cluster"),
     ("cli", "api", "__main__"),
 )
 """A room may import from its own layer and from those before it."""

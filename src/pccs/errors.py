@@ -8,7 +8,9 @@ message. Any other exception is a bug and is reported as one.
 from __future__ import annotations
 
 import errno
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 
 class PccsError(Exception):
@@ -39,6 +41,10 @@ class PccsError(Exception):
         self.allowed = allowed
         self.remedy = remedy
         super().__init__(self._sentence())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that an error of another process comes here whole."""
+        return partial(type(self), path=self.path, allowed=self.allowed, remedy=self.remedy), (self.what,)
 
     def _sentence(self) -> str:
         head = f"{self.path}: {self.what}" if self.path is not None else self.what
@@ -145,6 +151,10 @@ class MemoryShort(PccsError):
 
 class ProtocolError(PccsError):
     """A line between plugin and worker is not a message of this version."""
+
+
+class ClusterError(PccsError):
+    """A cluster cannot be reached, or its workers do not do what they are there for."""
 
 
 class ExportError(PccsError):

@@ -2,17 +2,19 @@
 
 Writes OUT/masks/STEM, and if asked OUT/uncertainty/STEM (float32, 0 to 1) and
 OUT/probabilities/STEM (float32, classes first). Every result has the shape of its source.
-A call that was interrupted goes on where it stopped when it is made again."""
+A call that was interrupted goes on where it stopped when it is made again. With --cluster the work
+is done by many processes, here or on other machines that see the same files."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pccs.cli.options import add_device, add_out, many, reading
+from pccs.cli.options import add_device, add_out, many, positive, reading
 from pccs.cli.progress import Progress
 from pccs.errors import ConfigError, PccsError
 from pccs.images import find_images, parse_channels
@@ -25,7 +27,9 @@ NAME, SUMMARY = "segment", "segment images into a folder of masks"
 EPILOG = """\
 examples:
   pccs segment cells.pccs -o result
-  pccs segment --model out/model/model.safetensors new_images/ scan.nii.gz -o result --uncertainty"""
+  pccs segment --model out/model/model.safetensors new_images/ scan.nii.gz -o result --uncertainty
+  pccs segment cells.pccs -o result --cluster local --workers 4
+  pccs segment cells.pccs -o result --cluster slurm --workers 50 --cluster-option memory=4GB"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +63,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--uncertainty", action="store_true", help="write normalised entropy too")
     add("--probabilities", action="store_true", help="write class probabilities too")
     add_device(parser)
+    add(
+        "--cluster",
+        metavar="local|slurm|ADDRESS",
+        help="let many processes do it: of this computer, SLURM jobs, or the workers of a Dask scheduler",
+    )
+    add("--workers", metavar="N", type=positive, help="with --cluster local or slurm: how many processes")
+    add(
+        "--cluster-option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="with --cluster slurm: what dask_jobqueue.SLURMCluster takes, such as memory=4GB, queue=short",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -72,22 +89,21 @@ def run(options: argparse.Namespace) -> int:
             progress.note(f"pccs: {error}")
 
         with _opened(options, failed) as (project, predictor):
-            from pccs.export import segment_to_folder
-
             before: list[int] = []
-            stems = segment_to_folder(
-                project,
-                predictor,
-                options.out,
-                items=project.select(options.items or "all"),
-                fmt=options.format,
-                uncertainty=options.uncertainty,
-                probabilities=options.probabilities,
-                progress=lambda done, total: progress.items("Segmenting", done, total),
-                on_error=failed,
-                identity=predictor.identity(),
-                resumed=before.append,
-            )
+            with _segmenter(options, progress) as segment:
+                stems = segment(
+                    project,
+                    predictor,
+                    options.out,
+                    items=project.select(options.items or "all"),
+                    fmt=options.format,
+                    uncertainty=options.uncertainty,
+                    probabilities=options.probabilities,
+                    progress=lambda done, total: progress.items("Segmenting", done, total),
+                    on_error=failed,
+                    identity=predictor.identity(),
+                    resumed=before.append,
+                )
     told = f"{many(len(stems), 'image')} segmented"
     if before:
         told += f", {before[0]} of them before this call"
@@ -97,6 +113,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
+    if options.cluster is None and (options.workers or options.cluster_option):
+        raise ConfigError("--workers and --cluster-option say something about a --cluster")
     if options.model is None:
         if len(options.places) > 1:
             raise ConfigError(
@@ -109,25 +127,57 @@ def _check(options: argparse.Namespace) -> None:
 
 
 @contextmanager
+def _segmenter(options: argparse.Namespace, progress: Progress) -> Iterator[Callable[..., list[str]]]:
+    """What segments: this process, or the workers of a cluster."""
+    if options.cluster is None:
+        from pccs.export import segment_to_folder
+
+        yield segment_to_folder
+        return
+    from pccs.cluster import connected, segment_on_cluster
+
+    with connected(options.cluster, workers=options.workers, options=_cluster_options(options)) as client:
+        progress.note(f"Dask's dashboard: {client.dashboard_link}")
+        yield partial(
+            segment_on_cluster,
+            client,
+            device=options.device,
+            waiting=lambda: progress.tell("Waiting for a worker"),
+            lost=lambda worker: progress.note(f"The worker at {worker} has gone; others do its images."),
+        )
+
+
+def _cluster_options(options: argparse.Namespace) -> dict[str, str]:
+    pairs = [given.partition("=") for given in options.cluster_option]
+    wrong = [name for name, equals, _ in pairs if not (name and equals)]
+    if wrong:
+        raise ConfigError(f"--cluster-option {wrong[0]!r} has no value", allowed="NAME=VALUE")
+    return {name: value for name, _, value in pairs}
+
+
+@contextmanager
 def _opened(
     options: argparse.Namespace, failed: Callable[[PccsError], None]
 ) -> Iterator[tuple[Project, Predictor]]:
     """The project, or the images as one, and the model."""
+    device = "cpu" if options.cluster else options.device  # it is workers that compute
     if options.model is None:
         with reading(options.places[0]) as project:
             project.select(options.items or "all")  # a slip is told before torch loads
             from pccs.predict import Predictor
 
-            yield project, Predictor.load(project, device=options.device)
+            yield project, Predictor.load(project, device=device)
         return
     files = find_images(options.places)
     from pccs.export import without_project
+    from pccs.export.stream import make_folder
     from pccs.predict import Predictor
 
-    predictor = Predictor.from_model(options.model, device=options.device)
+    predictor = Predictor.from_model(options.model, device=device)
     channels = parse_channels(options.channels)
     classes, window = predictor.facts.classes, predictor.origin.window
+    place = make_folder(options.out) if options.cluster else None  # where workers see it too
     with without_project(
-        files, classes, axes=options.axes, channels=channels, window=window, on_error=failed
+        files, classes, axes=options.axes, channels=channels, window=window, on_error=failed, place=place
     ) as project:
         yield project, predictor

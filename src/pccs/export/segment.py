@@ -66,16 +66,16 @@ def segment_to_folder(
     ExportError
         If the format is unknown or cannot hold the masks, or the folder cannot be written.
     """
-    kinds = ["masks"] + ["uncertainty"] * uncertainty + ["probabilities"] * probabilities
+    kinds = kinds_of(uncertainty=uncertainty, probabilities=probabilities)
     folder = make_folder(Path(out))
     stream = ResultStream(project, folder, fmt, kinds)
     write_classes(folder, project.classes)
 
     chosen = list(project.items) if items is None else [project.item(i) for i in items]
-    journal = _journal(project, folder, kinds, fmt, identity) if identity and fmt not in TOGETHER else None
+    journal = journal_of(project, folder, kinds, fmt, identity) if identity and fmt not in TOGETHER else None
     stems = stream.run(
         chosen,
-        _planes_by(predictor, project, kinds),
+        planes_by(predictor, project, kinds),
         progress=progress,
         cancelled=cancelled,
         on_error=on_error,
@@ -86,7 +86,12 @@ def segment_to_folder(
     return stems
 
 
-def _planes_by(predictor: ItemPredictor, project: Project, kinds: Sequence[str]) -> Callable[[Item], Planes]:
+def kinds_of(*, uncertainty: bool, probabilities: bool) -> list[str]:
+    """The folders of a segmentation."""
+    return ["masks"] + ["uncertainty"] * uncertainty + ["probabilities"] * probabilities
+
+
+def planes_by(predictor: ItemPredictor, project: Project, kinds: Sequence[str]) -> Callable[[Item], Planes]:
     """What gives the planes of an item by kind."""
     names = {kind: "labels" if kind == "masks" else kind for kind in kinds}
     look = predictor.predict_item if "probabilities" in kinds else predictor.look_at
@@ -98,7 +103,8 @@ def _planes_by(predictor: ItemPredictor, project: Project, kinds: Sequence[str])
     return planes_of
 
 
-def _journal(project: Project, folder: Path, kinds: Sequence[str], fmt: str, identity: str) -> Journal:
+def journal_of(project: Project, folder: Path, kinds: Sequence[str], fmt: str, identity: str) -> Journal:
+    """What an earlier call with the same model and choices has finished in ``folder``."""
     classes = [label.model_dump() for label in project.classes]
     made = {"model": identity, "format": fmt, "kinds": list(kinds), "versions": versions()}
     return Journal(folder, kinds, {**made, "classes": classes})
@@ -113,6 +119,7 @@ def without_project(
     channels: Sequence[int] = (),
     window: tuple[float, float] | None = None,
     on_error: Callable[[PccsError], None] | None = None,
+    place: Path | None = None,
 ) -> Iterator[Project]:
     """``images`` as a project that is gone afterwards: what :func:`segment_to_folder` needs of one.
 
@@ -126,9 +133,11 @@ def without_project(
         Lowest and highest value that matter, where the model was trained on such a window.
     on_error
         Told of each file that cannot be read; without it that error is raised.
+    place
+        Where the project lies meanwhile, for others to read; by default among the system's temporary files.
     """
     with (
-        TemporaryDirectory(prefix="pccs-", ignore_cleanup_errors=True) as folder,
+        TemporaryDirectory(prefix=".pccs-", dir=place, ignore_cleanup_errors=True) as folder,
         Project.create(Path(folder) / "images.pccs", classes) as project,
     ):
         letters = axes.upper() if axes else None

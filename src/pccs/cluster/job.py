@@ -1,0 +1,63 @@
+"""What travels to a worker: where everything lies, and which planes it shall segment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pccs.project import Item, Project, Source
+
+SLICES = 8
+"""Planes of a stack that are one task; a longer stack is shared among workers."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call: the same for all its tasks, and a worker reads project and model once for it.
+
+    Attributes
+    ----------
+    project, model, out
+        Folder of the project, file of the model, and folder of the results, on a drive that all see.
+    fmt, kinds
+        How results are written, and which.
+    device
+        As the command line has it; *auto* shares several GPUs of a machine among its workers.
+    versions
+        Of the programs that results depend on, name and number.
+    """
+
+    project: Path
+    model: Path
+    out: Path
+    fmt: str
+    kinds: tuple[str, ...]
+    device: str
+    versions: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Share:
+    """Planes of one image."""
+
+    source: Source
+    planes: tuple[int, ...]
+
+    def items(self) -> list[Item]:
+        """The items of these planes."""
+        every = list(self.source.items())
+        return [every[index] for index in self.planes]
+
+    def parts(self) -> Iterator[Share]:
+        """The same, as several tasks."""
+        for first in range(0, len(self.planes), SLICES):
+            yield Share(self.source, self.planes[first : first + SLICES])
+
+
+def shares_of(project: Project, items: Iterable[Item]) -> list[Share]:
+    """``items`` by image, in the order of the project."""
+    planes: dict[str, list[int]] = {}
+    for item in items:
+        planes.setdefault(item.stem, []).append(item.index)
+    return [Share(source, tuple(planes[stem])) for stem, source in project.sources.items() if stem in planes]

@@ -1,0 +1,239 @@
+"""Segmenting by the workers of a Dask cluster: real processes, one of which is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pccs.cluster import hand_out, segment_on_cluster, work
+from pccs.cluster.job import Job, Share
+from pccs.errors import ClusterError, ExportError, ImageError, PccsError
+from pccs.export import segment_to_folder, without_project
+from pccs.export.journal import NAME, Journal
+from pccs.images import find_images
+from pccs.predict import Predictor
+from pccs.project import Project
+from tests.pccs.cluster.conftest import results
+
+
+@pytest.fixture(scope="module")
+def predictor(model: Path) -> Predictor:
+    return Predictor.from_model(model, device="cpu")
+
+
+@pytest.fixture
+def project(predictor: Predictor, images: Path, tmp_path: Path) -> Iterator[Project]:
+    files = [f for f in find_images([images]) if f.stem != "broken"]
+    with without_project(files, predictor.facts.classes, place=tmp_path) as project:
+        yield project
+
+
+@pytest.fixture(scope="module")
+def plain(predictor: Predictor, images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What this process makes of the images by one thread, as a worker has."""
+    out = tmp_path_factory.mktemp("plain")
+    files = [f for f in find_images([images]) if f.stem != "broken"]
+    with one_thread(), without_project(files, predictor.facts.classes) as project:
+        segment_to_folder(project, predictor, out, uncertainty=True, probabilities=True)
+    return results(out)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def segment(client: Any, project: Project, predictor: Predictor, out: Path, **more: Any) -> list[str]:
+    wanted = {"uncertainty": True, "probabilities": True} | more
+    return segment_on_cluster(
+        client, project, predictor, out, identity=predictor.identity(), device="cpu", **wanted
+    )
+
+
+def test_results_are_those_of_one_process(client, project, predictor, plain, tmp_path):
+    told: list[tuple[int, int]] = []
+    stems = segment(client, project, predictor, tmp_path / "out", progress=lambda *n: told.append(n))
+    assert stems == [*(f"i{k:02d}" for k in range(12)), "stack"]
+    assert results(tmp_path / "out") == plain
+    assert told[-1] == (31, 31)
+    assert [done for done, _ in told] == sorted({done for done, _ in told}), "each plane is told once"
+
+
+def test_a_worker_is_killed_and_nothing_is_missing_or_twice(
+    client, project, predictor, plain, tmp_path, monkeypatch
+):
+    pids = client.run(os.getpid)
+    lost: list[str] = []
+    noted: list[str] = []
+    monkeypatch.setattr(Journal, "add", _noting(Journal.add, noted))
+
+    def kill(done: int, total: int) -> None:
+        if pids and done >= 4:
+            os.kill(pids.popitem()[1], signal.SIGKILL)
+            pids.clear()
+
+    stems = segment(client, project, predictor, tmp_path / "out", progress=kill, lost=lost.append)
+    assert not pids
+    assert lost
+    assert len(stems) == 13
+    assert sorted(noted) == sorted(stems)
+    assert results(tmp_path / "out") == plain
+
+
+def _noting(add: Callable[..., None], noted: list[str]) -> Callable[..., None]:
+    def adding(journal: Journal, source: Any, items: Any) -> None:
+        noted.append(source.stem)
+        add(journal, source, items)
+
+    return adding
+
+
+def test_what_a_call_has_finished_is_not_done_again(client, project, predictor, plain, tmp_path):
+    out = tmp_path / "out"
+
+    def interrupt(done: int, total: int) -> None:
+        if done >= 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment(client, project, predictor, out, progress=interrupt)
+    finished = (out / NAME).read_text().count("\n") - 1
+    assert finished >= 1
+    assert not list(out.glob(".pccs-*"))
+    before: list[int] = []
+    assert len(segment(client, project, predictor, out, resumed=before.append)) == 13
+    assert before == [finished]
+    assert results(out) == plain
+
+
+def test_one_process_goes_on_where_a_cluster_stopped(client, project, predictor, plain, tmp_path):
+    out = tmp_path / "out"
+
+    def interrupt(done: int, total: int) -> None:
+        if done >= 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment(client, project, predictor, out, progress=interrupt)
+    before: list[int] = []
+    with one_thread():
+        segment_to_folder(
+            project, predictor, out, uncertainty=True, probabilities=True,
+            identity=predictor.identity(), resumed=before.append,
+        )  # fmt: skip
+    assert before[0] >= 1
+    assert results(out) == plain
+
+
+def test_some_items_and_an_image_that_went(client, project, predictor, tmp_path):
+    source = project.sources["i03"]
+    moved = source.info.path.rename(tmp_path / "elsewhere.png")
+    errors: list[PccsError] = []
+    try:
+        chosen = project.select("i02,i03,stack:4,stack:11")
+        out = tmp_path / "out"
+        stems = segment(client, project, predictor, out, items=chosen, on_error=errors.append, fmt="npy")
+    finally:
+        moved.rename(source.info.path)
+    assert stems == ["i02", "stack"]
+    assert [type(e) for e in errors] == [ImageError]
+    assert errors[0].path == source.info.path
+    with one_thread():
+        segment_to_folder(
+            project, predictor, tmp_path / "here", items=project.select("i02,stack:4,stack:11"), fmt="npy",
+            uncertainty=True, probabilities=True,
+        )  # fmt: skip
+    assert results(out) == results(tmp_path / "here")
+
+
+def test_what_cannot_be_done_by_many_is_refused(client, project, predictor, tmp_path):
+    with pytest.raises(ExportError, match="is one file for all images"):
+        segment(client, project, predictor, tmp_path / "out", fmt="coco")
+    with pytest.raises(ExportError, match="there is no format 'gif'"):
+        segment(client, project, predictor, tmp_path / "out", fmt="gif")
+    assert not (tmp_path / "out" / "masks").exists()
+
+
+# -------------------------------------------------------------------- one worker, without a cluster
+
+
+@pytest.fixture
+def job(project: Project, model: Path, tmp_path: Path) -> Job:
+    return Job(project.path, model, tmp_path / "out", "tiff", ("masks",), "cpu", ())
+
+
+def test_a_worker_refuses_what_is_not_meant(project, job):
+    share = Share(project.sources["i00"], (0,))
+    assert work.whole(job, share) is None
+    other = replace(share, source=replace(share.source, stem="i99"))
+    assert "'i99' is not what it was" in str(work.whole(job, other))
+    old = replace(job, versions=(("torch", "1.0"), ("napari-pccs", "0.0")))
+    for told in (work.whole(old, share), work.part(old, share)):
+        assert isinstance(told, ClusterError)
+        assert "a worker has torch" in str(told)
+    assert work.written(job, share, [told]) is told
+
+
+class _Ended:
+    """A task that ended in some way."""
+
+    def __init__(self, status: str, error: Exception | None = None) -> None:
+        self.status, self._error = status, error
+
+    def exception(self) -> Exception | None:
+        return self._error
+
+
+def test_what_the_cluster_says_of_a_task_becomes_a_sentence(project):
+    from distributed.scheduler import KilledWorker
+
+    share = Share(project.sources["i00"], (0,))
+    killed = KilledWorker("whole-1", None, 3) if _takes_three() else KilledWorker("whole-1", None)
+    told = hand_out._error_of(_Ended("error", killed), share)
+    assert "'i00' was given up" in str(told)
+    with pytest.raises(ClusterError, match="connection to the scheduler was lost"):
+        hand_out._error_of(_Ended("lost"), share)
+    with pytest.raises(ClusterError, match="a worker cannot load what it needs"):
+        hand_out._error_of(_Ended("error", ModuleNotFoundError("No module named 'pccs'")), share)
+    with pytest.raises(ZeroDivisionError):
+        hand_out._error_of(_Ended("error", ZeroDivisionError()), share)
+
+
+def _takes_three() -> bool:
+    import inspect
+
+    from distributed.scheduler import KilledWorker
+
+    return len(inspect.signature(KilledWorker.__init__).parameters) > 3
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda:1", "auto"])
+def test_one_device_or_a_chosen_one_is_taken_as_it_is(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert work._device(name) == name
+
+
+def test_several_gpus_are_shared_by_number(monkeypatch):
+    import distributed
+
+    class Worker:
+        name: object = 5
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(distributed, "get_worker", Worker)
+    assert work._device("auto") == "cuda:1"
+    Worker.name = "SLURMCluster-12-3"
+    assert work._device("cuda") == "cuda:3"
+    Worker.name = "tcp://host"
+    assert work._device("auto") == "auto"
