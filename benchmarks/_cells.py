@@ -37,6 +37,8 @@ ENGINE = ("config.py", "data", "images", "labels.py", "method", "metrics", "nets
 """The parts of ``src/pccs`` that decide a result."""
 HARNESS = ("_data.py", "_measure.py", "_scribbles.py")
 """The parts of the benchmarks that do."""
+LATER = {"data": {"physical": True}, "method": {"threshold_start": 0.36, "threshold_end": 0.72}}
+"""Settings that came after cells had been stored, with the values that are what was done before."""
 _POINTS = 8
 """Points of a curve."""
 _LEAST = 0.02
@@ -106,10 +108,17 @@ def readable(arm: str) -> str:
 
 def identity(cell: Cell) -> str:
     """A digest of all that decides the result of ``cell`` apart from the program itself."""
-    settings = cell.settings.model_dump(mode="json", exclude={"preset"})
     device = cell.device.partition(":")[0]
-    decisive = [settings, cell.row, cell.seed, cell.steps, cell.part, cell.unlabelled, device]
+    decisive = [deciding(cell.settings), cell.row, cell.seed, cell.steps, cell.part, cell.unlabelled, device]
     return hashlib.blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def deciding(settings: TrainSettings) -> dict[str, Any]:
+    """The settings that decide a result, as cells have always been identified by them."""
+    tree = settings.model_dump(mode="json", exclude={"preset"})
+    for group, added in LATER.items():
+        tree[group] = {k: v for k, v in tree[group].items() if k not in added or v != added[k]}
+    return tree
 
 
 def engine_digest(engine: Sequence[str] = ENGINE, harness: Sequence[str] = HARNESS) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._annotator import Annotator, Visit
-from benchmarks._cells import ENGINE, HARNESS, _file, arm_settings, engine_digest
+from benchmarks._cells import ENGINE, HARNESS, _file, arm_settings, deciding, engine_digest
 from benchmarks._data import DATA_SETS, DataSet, Source
 from pccs.config import TrainSettings
 from pccs.events import Suggestion
@@ -84,7 +84,7 @@ class Rounds:
     def key(self) -> str:
         """A digest of all that decides the result apart from the program itself."""
         facts = {k: v for k, v in asdict(self).items() if k not in ("data", "learner", "strategy")}
-        decisive = [self.settings.model_dump(mode="json", exclude={"preset"}), self.stages, facts]
+        decisive = [deciding(self.settings), self.stages, facts]
         return hashlib.blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=8).hexdigest()
 
     @property

@@ -6,7 +6,7 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
@@ -21,6 +21,7 @@ from pccs.labels import IGNORE
 from pccs.method import boundary_distance, level_index, level_prototypes, prototype_contrast
 from pccs.nets import SegmentationNet
 from pccs.nets.numerics import Numerics
+from pccs.nets.replays import Number, Replays
 from pccs.train import objective, step, views
 from pccs.train.step import Learner, build_learner
 
@@ -108,13 +109,17 @@ def make_learner(facts: dict[str, Any], device: torch.device, numerics: Numerics
     )
 
 
-def floor_step(learner: Learner, images: Tensor, targets: Tensor) -> None:
+def floor_step(learner: Learner, replays: Replays, images: Tensor, targets: Tensor) -> None:
     """Forward, supervised loss, backward, optimiser: nothing else."""
-    logits, _ = learner.look(images, embed=False)
-    view = views.annotated_view(images, targets, learner.classes)
-    loss = objective.supervised_term(logits, view)
+
+    def work(tensors: Sequence[Tensor], numbers: Sequence[Number]) -> dict[str, Tensor]:
+        logits, _ = learner.look(tensors[0], embed=False)
+        loss = objective.supervised_term(logits, views.annotated_view(*tensors, learner.classes))
+        loss.backward()  # type: ignore[no-untyped-call]
+        return {}
+
     learner.optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    replays(work, (images, targets), (), kind="floor")
     learner.optimiser.step()
 
 
@@ -173,14 +178,15 @@ def main() -> None:
     targets = blobs(len(images), facts["side"], facts["classes"])[1].to(device)
     laid = images.contiguous(memory_format=numerics.memory_format)
 
+    replays = Replays(learner.student, device, learner.generator, record=facts["replay"])
+
     def floor() -> None:
-        floor_step(learner, laid, targets)
+        floor_step(learner, replays, laid, targets)
 
     def full() -> None:
         learner.step(batch, number=100, weight=1.0, progress=0.5)
 
-    learner.look.records &= facts["replay"]
-    learner.teach.records &= facts["replay"]
+    learner.replays.records &= facts["replay"]
     small = batch_of(facts, 32, device)
     learner.step(small, number=0, weight=1.0, progress=0.5)  # loads the kernels
     measured = on_gpu if device.type == "cuda" else in_turns
@@ -215,7 +221,7 @@ def on_gpu(facts: dict[str, Any], learner: Learner, clock: Clock, floor: Work, f
     fulls: list[float] = []
     peaks: list[float] = []
     for work in (floor, full):
-        repeat(work, _WARM)  # passes are recorded when their shape comes again
+        repeat(work, _WARM)  # it is recorded when its shape comes again
         torch.cuda.reset_peak_memory_stats(learner.device)
         repeat(work, 1)
         peaks.append(peak_gib(learner.device))
@@ -224,6 +230,7 @@ def on_gpu(facts: dict[str, Any], learner: Learner, clock: Clock, floor: Work, f
         fulls.append(clock.of(lambda: repeat(full, BLOCK)) / BLOCK)
     stages = Stages(clock)
     watch_stages(stages, learner)
+    learner.replays.records = False  # a recording has no stages
     full()
     return figures_of(floors, fulls, *peaks, stages.seconds)
 

@@ -20,7 +20,14 @@ import torch
 from torch import Tensor
 
 from benchmarks._harness import Report, command, finish, say, table
-from pccs.data.augment import cut_images, cut_targets, photometric, random_cuts, sampling_grid
+from pccs.data.augment import (
+    cut_images,
+    cut_targets,
+    photometric,
+    photometric_draws,
+    random_cuts,
+    sampling_grid,
+)
 
 _ZOOM = 1.3
 _WARM_UP = 3
@@ -40,7 +47,8 @@ def own(images: Tensor, targets: Tensor, side: int) -> Augment:
         cuts = random_cuts(sizes / 2, rng, upright=False)
         grid = sampling_grid(cuts, sizes, side, images.device)
         crops = cut_images(pool, starts * channels * height * width, channels, grid)
-        return photometric(crops, rng, generator), cut_targets(known, starts * height * width, grid)
+        draws = torch.from_numpy(photometric_draws(len(crops), rng))
+        return photometric(crops, draws, generator), cut_targets(known, starts * height * width, grid)
 
     return augment
 

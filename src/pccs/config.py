@@ -74,6 +74,10 @@ class MethodSettings(_Settings):
     """Mean entropy of the student on unlabelled pixels."""
     contrast: float = Field(default=0.1, ge=0.0)
     """``λ_pc``."""
+    threshold_start: float = Field(default=0.36, ge=0.0, le=1.0)
+    """``τ`` when the unlabelled terms begin: uncertainty above which a pixel is not trusted."""
+    threshold_end: float = Field(default=0.72, ge=0.0, le=1.0)
+    """``τ`` ten times ``ramp_steps`` later."""
     contrast_temperature: float = Field(default=0.05, gt=0.0)
     """``T_c``."""
     contrast_direction: Literal["certain", "uncertain", "none"] = "certain"

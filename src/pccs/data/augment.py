@@ -123,15 +123,21 @@ def _mirrored(x: Tensor, size: Tensor) -> Tensor:
     return (torch.minimum(there_and_back, 2 * size - there_and_back) - 0.5).clamp_min(0).minimum(size - 1)
 
 
-def photometric(images: Tensor, rng: np.random.Generator, generator: torch.Generator) -> Tensor:
+def photometric_draws(batch: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """What :func:`photometric` does to each of ``batch`` images, ``[14, batch]``."""
+    strengths = [rng.uniform(low, high, batch) for low, high in _STRENGTHS]
+    light = rng.normal(0, 0.25, (9, batch))
+    return np.concatenate([strengths, light]).astype(np.float32)
+
+
+def photometric(images: Tensor, draws: Tensor, generator: torch.Generator) -> Tensor:
     """Strong change of ``[B, C, H, W]``: contrast, brightness, gamma, uneven light, blur, noise.
 
-    Images have about zero mean and unit spread; so has the result, roughly.
+    Images have about zero mean and unit spread; so has the result, roughly. ``draws`` are those of
+    :func:`photometric_draws`; the noise comes from ``generator``.
     """
     batch, _, height, width = images.shape
-    drawn = [rng.uniform(low, high, batch) for low, high in _STRENGTHS]
-    light = rng.normal(0, 0.25, (9, batch))
-    dice = to(images.device, np.concatenate([drawn, light]).astype(np.float32)).view(-1, batch, 1, 1, 1)
+    dice = draws.view(-1, batch, 1, 1, 1)
     blur, gamma, contrast, brightness, noise = dice[:5]
     # One contiguous plane a channel: pooling a single channel "last in memory" is six times slower.
     x = images.contiguous()
@@ -161,22 +167,32 @@ def rectangles(
     smallest: float,
     largest: float,
     probability: float = 1.0,
-    device: torch.device | str = "cpu",
-) -> Tensor:
-    """One random rectangle an image, ``[B, side, side]`` bool; sides as fractions of the image."""
+) -> NDArray[np.int64]:
+    """One random rectangle an image, its sides as fractions of the image's.
+
+    Returns
+    -------
+    ndarray, shape (2, batch, 2)
+        First row and column, and those behind the last; an empty one where ``probability`` says none.
+    """
     extents = np.maximum(1, (side * rng.uniform(smallest, largest, (batch, 2))).astype(np.int64))
     corners = (rng.random((batch, 2)) * (side - extents + 1)).astype(np.int64)
     extents[rng.random(batch) >= probability] = 0
-    begin, end = to(torch.device(device), np.stack([corners, corners + extents])).unsqueeze(-1)
-    place = torch.arange(side, device=device)
+    return np.stack([corners, corners + extents])
+
+
+def inside(boxes: Tensor, side: int) -> Tensor:
+    """``[B, side, side]`` bool: which pixels lie in the rectangles ``boxes [2, B, 2]``."""
+    begin, end = boxes.unsqueeze(-1)
+    place = torch.arange(side, device=boxes.device)
     within = (place >= begin) & (place < end)  # [B, 2, side]: rows, columns
     masks: Tensor = within[:, 0].unsqueeze(2) & within[:, 1].unsqueeze(1)
     return masks
 
 
-def paste(mask: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
-    """``inside`` where ``mask [B, H, W]``, ``outside`` elsewhere; both ``[B, H, W]`` or ``[B, C, H, W]``."""
-    return torch.where(mask.unsqueeze(1) if inside.dim() == 4 else mask, inside, outside)
+def paste(mask: Tensor, within: Tensor, outside: Tensor) -> Tensor:
+    """``within`` where ``mask [B, H, W]``, ``outside`` elsewhere; both ``[B, H, W]`` or ``[B, C, H, W]``."""
+    return torch.where(mask.unsqueeze(1) if within.dim() == 4 else mask, within, outside)
 
 
 def shrink_labels(labels: Tensor, stride: int) -> Tensor:
@@ -190,8 +206,10 @@ __all__ = [
     "Grid",
     "cut_images",
     "cut_targets",
+    "inside",
     "paste",
     "photometric",
+    "photometric_draws",
     "plain_cuts",
     "random_cuts",
     "rectangles",

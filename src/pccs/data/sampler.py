@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,10 @@ class Batch:
             self.strokes.to(device, non_blocking=True),
             self.unpainted.to(device, non_blocking=True),
         )
+
+    def annotated(self) -> Batch:
+        """The annotated crops alone."""
+        return replace(self, unlabelled=self.unlabelled[:0], strokes=self.strokes[:0])
 
 
 class Sampler:

@@ -29,16 +29,18 @@ def normalised_entropy(probabilities: Tensor) -> Tensor:
     return (entropy / math.log(max(p.shape[1], 2))).clamp(0.0, 1.0)
 
 
-def confidence_threshold(progress: float, low: float = 0.36, high: float = 0.72) -> float:
-    """``τ``: the uncertainty above which a pixel is not trusted, rising linearly with ``progress``.
+def confidence_threshold(progress: float, start: float = 0.36, end: float = 0.72) -> float:
+    """``τ``: the uncertainty above which a pixel is not trusted, changing linearly with ``progress``.
 
-    ``progress`` is in [0, 1] and clipped to it. The ends correspond to the published constants for
+    ``progress`` is in [0, 1] and clipped to it. The default ends correspond to the published constants for
     two classes on the normalised scale; the straight line between them is our choice.
     """
-    return low + (high - low) * min(max(progress, 0.0), 1.0)
+    return start + (end - start) * min(max(progress, 0.0), 1.0)
 
 
-def confident_pixels(uncertainty: Tensor, labels: Tensor, threshold: float, num_classes: int) -> Tensor:
+def confident_pixels(
+    uncertainty: Tensor, labels: Tensor, threshold: float | Tensor, num_classes: int
+) -> Tensor:
     """Pixels whose label is trusted: ``U <= max(τ, mean U of their class in the batch)``.
 
     A young teacher is certain of nothing, and a rare class later than a common one. With ``τ`` alone the
@@ -51,7 +53,7 @@ def confident_pixels(uncertainty: Tensor, labels: Tensor, threshold: float, num_
         In [0, 1].
     labels : Tensor, shape (B, h, w), int64
         Class of each pixel; one outside ``[0, num_classes)`` (255: ignored) is never trusted.
-    threshold : float
+    threshold : float or Tensor, scalar
         ``τ``, from :func:`confidence_threshold`.
     num_classes : int
         ``C``.

@@ -51,14 +51,11 @@ class Numerics:
         """For weights and images."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
-    def autocast(self, device: torch.device, *, cache: bool = True) -> AbstractContextManager[object]:
-        """Context for a forward pass. Weights, losses and the optimiser stay in float32.
-
-        With ``cache`` a weight that is used twice is converted once.
-        """
+    def autocast(self, device: torch.device) -> AbstractContextManager[object]:
+        """Context for a forward pass. Weights, losses and the optimiser stay in float32."""
         if not self.half:
             return nullcontext()
-        return torch.autocast(device.type, torch.bfloat16, cache_enabled=cache)
+        return torch.autocast(device.type, torch.bfloat16)
 
 
 PLAIN = Numerics()

@@ -28,8 +28,29 @@ from pccs.method.prototypes import LevelPrototypes, level_prototypes
 from pccs.method.supervised import masked_cross_entropy, masked_dice
 from pccs.method.surroundings import background_prior
 from pccs.method.uncertainty import confident_pixels
+from pccs.nets.replays import Number
 from pccs.nets.unet import STRIDE
 from pccs.train.views import View
+
+
+@dataclass(frozen=True)
+class Say:
+    """What the unlabelled stream has to say in a step.
+
+    ``weight`` is how loud it is, ``trust`` how far the teacher is believed in it, both in [0, 1];
+    ``threshold`` is ``τ(t)``: uncertainty above which a pixel does not count as confident. ``believed`` is
+    whether ``trust`` is more than 0: where a step is replayed with other numbers, they cannot be asked.
+    """
+
+    weight: Number
+    trust: Number
+    threshold: Number
+    believed: bool
+
+    @property
+    def wholly(self) -> bool:
+        """Whether ``trust`` is known to be 1."""
+        return not isinstance(self.trust, Tensor) and self.trust >= 1.0
 
 
 @dataclass(frozen=True)
@@ -55,9 +76,8 @@ def unlabelled_terms(
     fresh: slice,
     memory: PrototypeMemory,
     method: MethodSettings,
-    threshold: float,
-    trust: float = 1.0,
-) -> dict[str, tuple[float, Tensor]]:
+    say: Say,
+) -> dict[str, tuple[Number, Tensor]]:
     """Weight and value of every active term that looks at unannotated pixels.
 
     Parameters
@@ -68,16 +88,14 @@ def unlabelled_terms(
         All crops: annotated first, then mixed.
     fresh
         The mixed crops among them.
-    threshold
-        ``τ(t)``: uncertainty above which a pixel does not count as confident.
-    trust
-        How far the teacher is believed, in [0, 1]; at 0 nothing but pasted annotation remains.
+    say
+        With a teacher who is not believed nothing but pasted annotation remains.
     """
     mixed = View(*(getattr(view, f)[fresh] for f in view.__dataclass_fields__))
-    terms: dict[str, tuple[float, Tensor]] = {}
+    terms: dict[str, tuple[Number, Tensor]] = {}
     if method.pseudo:
-        terms["pseudo"] = (method.pseudo, _pseudo(logits[fresh], mixed, method, trust))
-    if not trust:
+        terms["pseudo"] = (method.pseudo, _pseudo(logits[fresh], mixed, method, say))
+    if not say.believed:
         return terms
     if method.consistency or method.entropy:
         student = logits[fresh].float().softmax(1)
@@ -88,22 +106,22 @@ def unlabelled_terms(
         if method.entropy:
             terms["entropy"] = (method.entropy, mean_entropy(student, unknown.bool()))
     if z is not None:
-        terms |= _feature_terms(logits, z, view, fresh, memory, method, threshold)
-    believed = {name: (factor * trust, value) for name, (factor, value) in terms.items() if name != "pseudo"}
-    return terms | believed
+        terms |= _feature_terms(logits, z, view, fresh, memory, method, say.threshold)
+    believed = {name: term for name, term in terms.items() if name != "pseudo"}
+    return terms | {name: (factor * say.trust, value) for name, (factor, value) in believed.items()}
 
 
-def unpainted_term(logits: Tensor, view: View, method: MethodSettings) -> dict[str, tuple[float, Tensor]]:
+def unpainted_term(logits: Tensor, view: View, method: MethodSettings) -> dict[str, tuple[Number, Tensor]]:
     """The term on unpainted pixels of scribbled crops; it needs no teacher, hence no gate."""
     if not method.background:
         return {}
     return {"background": (method.background, background_prior(logits, view.unpainted))}
 
 
-def _pseudo(logits: Tensor, mixed: View, method: MethodSettings, trust: float) -> Tensor:
+def _pseudo(logits: Tensor, mixed: View, method: MethodSettings, say: Say) -> Tensor:
     weight = None
-    if 0.0 < trust < 1.0:
-        weight = torch.where(mixed.annotated, 1.0, trust)
+    if say.believed and not say.wholly:
+        weight = torch.where(mixed.annotated, 1.0, say.trust)
     if method.pseudo_confidence:
         sure = mixed.probabilities.amax(1) > method.pseudo_confidence
         told = (sure | mixed.annotated).float()
@@ -124,10 +142,10 @@ def _feature_terms(
     fresh: slice,
     memory: PrototypeMemory,
     method: MethodSettings,
-    threshold: float,
-) -> dict[str, tuple[float, Tensor]]:
+    threshold: Number,
+) -> dict[str, tuple[Number, Tensor]]:
     z = z.float()
-    terms: dict[str, tuple[float, Tensor]] = {}
+    terms: dict[str, tuple[Number, Tensor]] = {}
     temperature = method.contrast_temperature
     if method.contrast:
         prototypes = form_prototypes(z, view, method, memory.bank.shape[0], threshold)
@@ -148,7 +166,7 @@ def _feature_terms(
 
 
 def form_prototypes(
-    z: Tensor, view: View, method: MethodSettings, classes: int, threshold: float
+    z: Tensor, view: View, method: MethodSettings, classes: int, threshold: Number
 ) -> LevelPrototypes:
     """Level-set prototypes of the crops of ``view`` from features ``z`` at stride 4."""
     labels = shrink_labels(view.targets, STRIDE)
@@ -167,9 +185,9 @@ def form_prototypes(
 
 def add_up(
     supervised: Tensor,
-    terms: dict[str, tuple[float, Tensor]],
-    weight: float,
-    ungated: dict[str, tuple[float, Tensor]] | None = None,
+    terms: dict[str, tuple[Number, Tensor]],
+    weight: Number,
+    ungated: dict[str, tuple[Number, Tensor]] | None = None,
 ) -> Terms:
     """The total, and every part for the log; ``weight`` is the gate's, for ``terms``."""
     ungated = ungated or {}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -19,14 +19,16 @@ from pccs.method.uncertainty import confidence_threshold, confident_pixels, norm
 from pccs.nets import SegmentationNet, Teacher
 from pccs.nets.numerics import PLAIN, Numerics
 from pccs.nets.passes import Passes
+from pccs.nets.replays import Number, Replays
 from pccs.nets.runtime import place
 from pccs.nets.unet import STRIDE
 from pccs.train.diagnosis import gradient_sizes
-from pccs.train.objective import Terms, add_up, supervised_term, unlabelled_terms, unpainted_term
+from pccs.train.draws import Draws, draw
+from pccs.train.objective import Say, Terms, add_up, supervised_term, unlabelled_terms, unpainted_term
 from pccs.train.team import SharedPasses
 from pccs.train.views import View, annotated_view, cutmix_annotated, join, mix_streams, with_images
 
-Look = Callable[..., tuple[Tensor, Tensor | None]]
+_PARTS = len(fields(Batch))
 
 
 def _itself(gradient: Tensor) -> Tensor:
@@ -43,6 +45,8 @@ class Learner:
     """The student's forward passes."""
     teach: Passes | SharedPasses
     """The teacher's."""
+    replays: Replays
+    """The device's part of a step, from the batch to the gradient."""
     memory: PrototypeMemory
     optimiser: torch.optim.Optimizer
     settings: TrainSettings
@@ -88,54 +92,69 @@ class Learner:
             Detached scalars by name; reading one synchronises with the device.
         """
         batch = batch.to(self.device, self.numerics.memory_format)
-        use_unlabelled = weight > 0 and len(batch.unlabelled) > 0
-        look = self.look.plainly if measure else self.look  # measuring walks back more than once
-        terms, extras = self._losses(batch, look, weight if use_unlabelled else 0.0, trust, progress)
-        if measure:
-            extras |= gradient_sizes(terms.weighted, self.student.shared, self.whole)
+        if not (weight > 0 and len(batch.unlabelled)):
+            batch, weight, trust = batch.annotated(), 0.0, 0.0
+        draws = draw(self.rng, self.settings, batch)
+        method = self.settings.method
+        threshold = confidence_threshold(progress, method.threshold_start, method.threshold_end)
+        numbers = (weight, trust, threshold)
         self.optimiser.zero_grad(set_to_none=True)
-        terms.total.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.optim.clip)
+        if measure:
+            figures = self._learn(batch, draws, Say(*numbers, trust > 0), measure=True)
+        else:
+            figures = self._replay(batch, draws, numbers)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.settings, number)
         self.optimiser.step()
-        self.teacher.update(self.student, number, self.settings.method.teacher_momentum)
+        self.teacher.update(self.student, number, method.teacher_momentum)
+        return figures
+
+    def _replay(self, batch: Batch, draws: Draws, numbers: tuple[float, float, float]) -> dict[str, Tensor]:
+        """:meth:`_learn`, from a recording where there is one."""
+        believed = numbers[1] > 0
+
+        def work(tensors: Sequence[Tensor], numbers: Sequence[Number]) -> dict[str, Tensor]:
+            weight, trust, threshold = numbers
+            parts, drawn = Batch(*tensors[:_PARTS]), Draws(*tensors[_PARTS:])
+            return self._learn(parts, drawn, Say(weight, trust, threshold, believed))
+
+        tensors = [getattr(group, f.name) for group in (batch, draws) for f in fields(group)]
+        return self.replays(work, tensors, numbers, kind=believed)
+
+    def _learn(self, batch: Batch, draws: Draws, say: Say, *, measure: bool = False) -> dict[str, Tensor]:
+        """The step's figures; its gradient, at most ``clip`` long, is left in the student's weights."""
+        terms, extras = self._losses(batch, draws, say)
+        if measure:
+            extras |= gradient_sizes(terms.weighted, self.student.shared, self.whole)
+        terms.total.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.student.parameters(), self.settings.optim.clip)
         return {"loss": terms.total.detach(), "gradient": norm.detach(), **terms.parts, **extras}
 
-    def _losses(
-        self, batch: Batch, look: Look, weight: float, trust: float, progress: float
-    ) -> tuple[Terms, dict[str, Tensor]]:
-        labelled = len(batch.labelled)
-        view = annotated_view(
-            photometric(batch.labelled, self.rng, self.generator),
-            batch.targets,
-            self.classes,
-            batch.unpainted,
-        )
-        base = cutmix_annotated(view, self.rng) if self.settings.data.cutmix else view
-        if not weight:
-            logits, _ = look(base.images, embed=False)
-            unpainted = unpainted_term(logits, base, self.settings.method)
+    def _losses(self, batch: Batch, draws: Draws, say: Say) -> tuple[Terms, dict[str, Tensor]]:
+        labelled, method = len(batch.labelled), self.settings.method
+        images = photometric(batch.labelled, draws.light, self.generator)
+        view = annotated_view(images, batch.targets, self.classes, batch.unpainted)
+        base = cutmix_annotated(view, draws) if self.settings.data.cutmix else view
+        if not len(batch.unlabelled):
+            logits, _ = self.look(base.images, embed=False)
+            unpainted = unpainted_term(logits, base, method)
             return add_up(supervised_term(logits, base), {}, 0.0, unpainted), {}
-        threshold = confidence_threshold(progress)
-        taught = self._teach(batch, threshold) if trust else self._untaught(batch)
-        strong = with_images(taught, photometric(taught.images, self.rng, self.generator))
-        everything = join(base, mix_streams(view, strong, self.settings.method, self.rng))
-        logits, z = look(everything.images, embed=trust > 0 and self._uses_features())
-        terms = unlabelled_terms(
-            logits, z, everything, slice(labelled, None), self.memory, self.settings.method, threshold, trust
-        )
+        taught = self._teach(batch, say.threshold) if say.believed else self._untaught(batch)
+        strong = with_images(taught, photometric(taught.images, draws.strong, self.generator))
+        everything = join(base, mix_streams(view, strong, method, draws))
+        logits, z = self.look(everything.images, embed=say.believed and self._uses_features())
+        terms = unlabelled_terms(logits, z, everything, slice(labelled, None), self.memory, method, say)
         # A teacher that is not asked is not confident either: the figure is left out, not 1.
-        extras = {"confident": (taught.uncertainty <= threshold).float().mean()} if trust else {}
-        unpainted = unpainted_term(logits[:labelled], base, self.settings.method)
-        return add_up(supervised_term(logits[:labelled], base), terms, weight, unpainted), extras
+        extras = {"confident": (taught.uncertainty <= say.threshold).float().mean()} if say.believed else {}
+        unpainted = unpainted_term(logits[:labelled], base, method)
+        return add_up(supervised_term(logits[:labelled], base), terms, say.weight, unpainted), extras
 
     def _untaught(self, batch: Batch) -> View:
         """The unlabelled crops with no more than what people painted on them."""
         return annotated_view(batch.unlabelled, batch.strokes, self.classes)
 
     @torch.no_grad()
-    def _teach(self, batch: Batch, threshold: float) -> View:
+    def _teach(self, batch: Batch, threshold: Number) -> View:
         """The unlabelled crops with the teacher's labels, certainty and memory slots."""
         logits, z = self.teach(batch.unlabelled, embed=self._uses_memory())
         probabilities = logits.softmax(1)
@@ -174,16 +193,18 @@ def build_learner(
     assert isinstance(student, SegmentationNet)
     teacher = Teacher(student)
     method, embedding = settings.method, settings.net.embedding
+    generator = torch.Generator(device).manual_seed(settings.seed)
     return Learner(
         student=student,
         teacher=teacher,
         look=Passes(student, device, numerics),
         teach=Passes(teacher, device, numerics),
+        replays=Replays(student, device, generator),
         memory=PrototypeMemory(classes, method.prototypes, embedding).to(device),
         optimiser=build_optimiser(student, settings),
         settings=settings,
         rng=rng,
-        generator=torch.Generator(device).manual_seed(settings.seed),
+        generator=generator,
         classes=classes,
         device=device,
         numerics=numerics,

@@ -90,7 +90,7 @@ class Team:
             ids = [self.device.index] if self.device.type == "cuda" else None
             # The projection head is idle while nothing looks at features.
             net = DistributedDataParallel(net, device_ids=ids, find_unused_parameters=True)
-        return SharedPasses(self, Passes(net, self.device, numerics, record=not trains))
+        return SharedPasses(self, Passes(net, self.device, numerics))
 
     def add(self, part: Tensor) -> Tensor:
         """The gradient of the whole batch, from what each process has of it after :class:`SharedPasses`."""
@@ -158,10 +158,6 @@ class SharedPasses:
     def __call__(self, images: Tensor, *, embed: bool) -> Outputs:
         """Logits and features of all ``images [B, C, s, s]``."""
         return self._gathered(self._passes(self._own(images), embed=embed), len(images))
-
-    def plainly(self, images: Tensor, *, embed: bool) -> Outputs:
-        """A pass whose graph may be walked backwards more than once."""
-        return self._gathered(self._passes.plainly(self._own(images), embed=embed), len(images))
 
     def _own(self, images: Tensor) -> Tensor:
         """This process's crops: as many for each, so the last ones may be repetitions that nobody reads."""

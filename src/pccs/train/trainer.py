@@ -145,6 +145,7 @@ class Trainer:
         learner.look = team.share(learner.student, numerics, trains=True)
         learner.teach = team.share(learner.teacher, numerics, trains=False)
         learner.whole = team.add
+        learner.replays.records = False  # what processes say to each other is not recorded
         self.judge.agree = team.same
 
     # ---------------------------------------------------------------- steps

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pccs.config import MethodSettings
-from pccs.data.augment import paste, rectangles, shrink_labels, to
+from pccs.data.augment import inside, paste, shrink_labels
 from pccs.labels import IGNORE
 from pccs.method.memory import UNASSIGNED
 from pccs.nets.unet import STRIDE
+from pccs.train.draws import Draws
 
 _MOSTLY = 0.5
 """Share of a crop that must be annotated for it to count as more than strokes."""
@@ -65,27 +65,21 @@ def annotated_view(images: Tensor, targets: Tensor, classes: int, unpainted: Ten
     )
 
 
-def cutmix_annotated(view: View, rng: np.random.Generator) -> View:
+def cutmix_annotated(view: View, draws: Draws) -> View:
     """Half of the crops get a rectangle of another one, labels and all."""
-    batch, side = view.targets.shape[:2]
-    device = view.images.device
-    mask = rectangles(batch, side, rng, smallest=0.25, largest=0.75, probability=0.5, device=device)
-    return _paste(mask, view.take(_others(batch, rng, device)), view)
+    return _paste(inside(draws.boxes, view.targets.shape[-1]), view.take(draws.others), view)
 
 
-def mix_streams(annotated: View, unlabelled: View, mixing: MethodSettings, rng: np.random.Generator) -> View:
+def mix_streams(annotated: View, unlabelled: View, mixing: MethodSettings, draws: Draws) -> View:
     """The unlabelled crops as the student sees them, by ``mixing.mixing``."""
-    batch, side = unlabelled.targets.shape[:2]
     if mixing.mixing == "none":
         return unlabelled
-    device = unlabelled.images.device
-    mask = rectangles(batch, side, rng, smallest=0.4, largest=0.8, device=device)
+    mask = inside(draws.windows, unlabelled.targets.shape[-1])
     if mixing.mixing == "cutmix":
-        partner = unlabelled.take(_others(batch, rng, device))
+        partner = unlabelled.take(draws.neighbours)
     else:
-        partner = _partners(annotated, unlabelled, rng)
-        inverted = to(device, rng.random(batch) < 0.5)
-        mask = mask ^ inverted[:, None, None]  # both directions: into and out of the annotated crop
+        partner = _partners(annotated, unlabelled, draws)
+        mask = mask ^ draws.inverted[:, None, None]  # both directions: into and out of the annotated crop
     return _paste(mask, partner, unlabelled)
 
 
@@ -94,15 +88,13 @@ def sparse(view: View) -> Tensor:
     return view.annotated.float().mean((1, 2)) <= _MOSTLY
 
 
-def _partners(annotated: View, unlabelled: View, rng: np.random.Generator) -> View:
+def _partners(annotated: View, unlabelled: View, draws: Draws) -> View:
     """For each unlabelled crop an annotated one to mix with, if most of its pixels are annotated.
 
     A crop with a few strokes would bring mostly pixels nobody knows: another unlabelled crop, of which
     the teacher says something everywhere, takes its place.
     """
-    batch, device = len(unlabelled.targets), annotated.targets.device
-    mine = to(device, rng.permutation(batch) % len(annotated.targets))
-    other = len(annotated.targets) + _others(batch, rng, device)
+    mine, other = draws.partners, len(annotated.targets) + draws.neighbours
     return join(annotated, unlabelled).take(torch.where(sparse(annotated)[mine], other, mine))
 
 
@@ -116,13 +108,7 @@ def with_images(view: View, images: Tensor) -> View:
     return replace(view, images=images)
 
 
-def _others(batch: int, rng: np.random.Generator, device: torch.device) -> Tensor:
-    """Each crop's partner: never itself, where there are two."""
-    shift = int(rng.integers(1, batch)) if batch > 1 else 0
-    return to(device, (np.arange(batch) + shift) % batch)
-
-
-def _paste(mask: Tensor, inside: View, outside: View) -> View:
-    whole = {f: paste(mask, getattr(inside, f), getattr(outside, f)) for f in _FIELDS[:-1]}
-    quarter = paste(shrink_labels(mask, STRIDE), inside.assignment, outside.assignment)
+def _paste(mask: Tensor, within: View, outside: View) -> View:
+    whole = {f: paste(mask, getattr(within, f), getattr(outside, f)) for f in _FIELDS[:-1]}
+    quarter = paste(shrink_labels(mask, STRIDE), within.assignment, outside.assignment)
     return View(**whole, assignment=quarter)

@@ -13,8 +13,10 @@ from pccs.data.augment import (
     Grid,
     cut_images,
     cut_targets,
+    inside,
     paste,
     photometric,
+    photometric_draws,
     plain_cuts,
     random_cuts,
     rectangles,
@@ -111,11 +113,16 @@ def test_an_image_without_annotation_is_unknown_throughout() -> None:
     assert (cut_targets(torch.zeros(64, dtype=torch.uint8), torch.tensor([-1]), grid) == 255).all()
 
 
+def changed_by(x: torch.Tensor, seed: int) -> torch.Tensor:
+    draws = torch.from_numpy(photometric_draws(len(x), np.random.default_rng(seed)))
+    return photometric(x, draws, torch.Generator().manual_seed(seed))
+
+
 def test_photometric_changes_every_image_differently_and_reproducibly() -> None:
     x = torch.randn(1, 1, 32, 32).expand(4, 1, 32, 32).contiguous()
 
     def changed() -> torch.Tensor:
-        return photometric(x, np.random.default_rng(5), torch.Generator().manual_seed(5))
+        return changed_by(x, 5)
 
     y = changed()
     assert y.shape == x.shape
@@ -129,16 +136,19 @@ def test_photometric_changes_every_image_differently_and_reproducibly() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 3.0])
 def test_photometric_survives_a_constant_image(value: float) -> None:
-    y = photometric(torch.full((2, 1, 16, 16), value), np.random.default_rng(0), torch.Generator())
+    y = changed_by(torch.full((2, 1, 16, 16), value), 0)
     assert torch.isfinite(y).all()
 
 
 def test_rectangles_keep_to_their_size() -> None:
-    masks = rectangles(50, 40, np.random.default_rng(0), smallest=0.25, largest=0.5)
+    masks = inside(
+        torch.from_numpy(rectangles(50, 40, np.random.default_rng(0), smallest=0.25, largest=0.5)), 40
+    )
     areas = masks.sum((1, 2)) / 1600
     assert areas.min() >= 0.25**2 - 0.02
     assert areas.max() <= 0.25
-    assert not rectangles(3, 8, np.random.default_rng(0), smallest=0.5, largest=0.9, probability=0).any()
+    none = rectangles(3, 8, np.random.default_rng(0), smallest=0.5, largest=0.9, probability=0)
+    assert not inside(torch.from_numpy(none), 8).any()
 
 
 def test_paste_takes_the_inside_from_one_and_the_outside_from_the_other() -> None:
