@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
             errors.append(error)
             progress.note(f"pccs: {error}")
 
-        with _opened(options, failed) as (project, predictor):
+        with _opened(options, failed, progress.note) as (project, predictor):
             before: list[int] = []
             with _segmenter(options, progress) as segment:
                 stems = segment(
@@ -135,8 +135,10 @@ def _segmenter(options: argparse.Namespace, progress: Progress) -> Iterator[Call
         yield segment_to_folder
         return
     from pccs.cluster import connected, segment_on_cluster
+    from pccs.export.stream import make_folder
 
-    with connected(options.cluster, workers=options.workers, options=_cluster_options(options)) as client:
+    chosen, shared = _cluster_options(options), make_folder(options.out)
+    with connected(options.cluster, workers=options.workers, options=chosen, shared=shared) as client:
         progress.note(f"Dask's dashboard: {client.dashboard_link}")
         yield partial(
             segment_on_cluster,
@@ -157,7 +159,7 @@ def _cluster_options(options: argparse.Namespace) -> dict[str, str]:
 
 @contextmanager
 def _opened(
-    options: argparse.Namespace, failed: Callable[[PccsError], None]
+    options: argparse.Namespace, failed: Callable[[PccsError], None], note: Callable[[str], None]
 ) -> Iterator[tuple[Project, Predictor]]:
     """The project, or the images as one, and the model."""
     device = "cpu" if options.cluster else options.device  # it is workers that compute
@@ -169,15 +171,14 @@ def _opened(
             yield project, Predictor.load(project, device=device)
         return
     files = find_images(options.places)
-    from pccs.export import without_project
+    from pccs.export import images_for
     from pccs.export.stream import make_folder
     from pccs.predict import Predictor
 
     predictor = Predictor.from_model(options.model, device=device)
     channels = parse_channels(options.channels)
-    classes, window = predictor.facts.classes, predictor.origin.window
     place = make_folder(options.out) if options.cluster else None  # where workers see it too
-    with without_project(
-        files, classes, axes=options.axes, channels=channels, window=window, on_error=failed, place=place
+    with images_for(
+        predictor, files, axes=options.axes, channels=channels, note=note, on_error=failed, place=place
     ) as project:
         yield project, predictor

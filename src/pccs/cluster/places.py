@@ -23,7 +23,11 @@ _PATIENCE = "20 s"
 
 @contextmanager
 def connected(
-    where: str, *, workers: int | None = None, options: Mapping[str, str] | None = None
+    where: str,
+    *,
+    workers: int | None = None,
+    options: Mapping[str, str] | None = None,
+    shared: Path | None = None,
 ) -> Iterator[Client]:
     """A connection to the cluster ``where``; what was started for it ends with the block.
 
@@ -35,6 +39,8 @@ def connected(
         How many processes to start; by default one for each core, or one SLURM job.
     options
         Of :class:`dask_jobqueue.SLURMCluster`, by name; beside those in Dask's own configuration.
+    shared
+        A folder that SLURM jobs see as well; the current one by default.
 
     Raises
     ------
@@ -51,7 +57,7 @@ def connected(
         with _local(workers) as cluster, distributed.Client(cluster) as client:
             yield client
     elif where == SLURM:
-        with slurm_cluster(options or {}) as cluster, distributed.Client(cluster) as client:
+        with slurm_cluster(options or {}, shared or Path()) as cluster, distributed.Client(cluster) as client:
             cluster.scale(workers or 1)
             yield client
     else:
@@ -89,6 +95,7 @@ def _local(workers: int | None) -> Any:
         worker_dashboard_address=None,
         memory_limit=0,  # an image that is too large for its share is cut into tiles, not killed
         security=_private(),
+        preload="pccs.cluster.unheard",
         silence_logs=logging.CRITICAL,
     )
 
@@ -102,8 +109,10 @@ def _private() -> Any:
     return Security.temporary()
 
 
-def slurm_cluster(options: Mapping[str, str]) -> Any:
+def slurm_cluster(options: Mapping[str, str], shared: Path) -> Any:
     """A :class:`dask_jobqueue.SLURMCluster` without workers yet; ``options`` as texts, such as ``"4"``.
+
+    The keys of the call lie in ``shared`` meanwhile, readable by their owner.
 
     Raises
     ------
@@ -121,9 +130,9 @@ def slurm_cluster(options: Mapping[str, str]) -> Any:
             "there is no sbatch here", remedy="Run this on a machine from which SLURM jobs can be sent"
         )
     given = {name.replace("-", "_"): interpret_value(value) for name, value in options.items()}
-    wanted = {"cores": 1, "processes": 1, "security": True, "silence_logs": logging.CRITICAL} | given
+    usual = {"cores": 1, "processes": 1, "security": True, "shared_temp_directory": str(shared.absolute())}
     try:
-        return SLURMCluster(**wanted)
+        return SLURMCluster(silence_logs=logging.CRITICAL, **{**usual, **given})
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"SLURM jobs cannot be described so ({error})",
