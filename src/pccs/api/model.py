@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ class Model:
         """Names of the classes, in the order of ``probabilities``."""
         return [c.name for c in self._predictor.facts.classes]
 
-    def predict(self, image: ArrayLike) -> Prediction:
+    def predict(self, image: ArrayLike, *, pixel_mm: float | tuple[float, float] | None = None) -> Prediction:
         """Segment one plane.
 
         Parameters
@@ -35,6 +36,9 @@ class Model:
         image
             ``(H, W)``, or ``(H, W, C)`` with as many channels as the model knows: numpy, dask, anything
             that numpy understands. Of a stack pass one plane after the other.
+        pixel_mm
+            Size of a pixel in mm, or its height and width; that of a typical training image when absent.
+            It matters to models that were trained on images which knew theirs.
 
         Returns
         -------
@@ -45,14 +49,14 @@ class Model:
         Raises
         ------
         ConfigError
-            If it is no plane.
+            If it is no plane, or the size is none.
         ImageError
             If the number of channels differs.
         """
         plane = np.asarray(image)
         if plane.ndim not in (2, 3) or not plane.size:
             raise ConfigError(f"an image of shape {plane.shape}", allowed="(H, W) or (H, W, C), with pixels")
-        return self._predictor.predict(plane)
+        return self._predictor.predict(plane, pixel_mm=None if pixel_mm is None else _sides(pixel_mm))
 
     def segment(
         self,
@@ -87,13 +91,12 @@ class Model:
         ExportError
             If the format is unknown, or the folder cannot be written.
         """
-        from pccs.export import segment_to_folder, without_project
+        from pccs.export import images_for, segment_to_folder
 
         predictor = self._predictor
         given = [images] if isinstance(images, str | Path) else list(images)
         files = find_images([Path(one) for one in given])
-        classes, window = predictor.facts.classes, predictor.origin.window
-        with without_project(files, classes, axes=axes, window=window) as project:
+        with images_for(predictor, files, axes=axes) as project:
             return segment_to_folder(
                 project,
                 predictor,
@@ -103,3 +106,10 @@ class Model:
                 probabilities=probabilities,
                 identity=predictor.identity(),
             )
+
+
+def _sides(pixel_mm: float | tuple[float, float]) -> tuple[float, float]:
+    sides = pixel_mm if isinstance(pixel_mm, Sequence) else (pixel_mm, pixel_mm)
+    if len(sides) != 2 or not all(0 < side < inf for side in sides):
+        raise ConfigError(f"a pixel of {pixel_mm} mm", allowed="a positive number, or its height and width")
+    return float(sides[0]), float(sides[1])

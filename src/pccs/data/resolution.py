@@ -92,14 +92,22 @@ def resolution_words(project: Project, resolution: Resolution) -> str:
         return ""
     known: list[float] = []
     unknown: list[str] = []
+    wrong: list[str] = []
     for stem, source in project.sources.items():
         size = pixel_mm(source.info)
-        if size is None or resolution.ratios(source.info.plane_shape, size) is None:
+        if size is None:
             unknown.append(stem)
+        elif resolution.ratios(source.info.plane_shape, size) is None:
+            wrong.append(stem)
         else:
             known.append((size[0] * size[1]) ** 0.5)
-    told = _sizes_words(known, resolution.working_mm)
-    return " ".join(filter(None, (told, _unknown_words(unknown, resolution.pixel_mm))))
+    assumed = f"{pixel_words(resolution.pixel_mm)} is assumed, as is typical."
+    told = [_sizes_words(known, resolution.working_mm)]
+    if unknown:
+        told.append(f"{_named(unknown)} without a pixel size: {assumed}")
+    if wrong:
+        told.append(f"{_named(wrong)} with a pixel size that cannot be right beside the others: {assumed}")
+    return " ".join(filter(None, told))
 
 
 def _sizes_words(known: Sequence[float], working: PixelSize) -> str:
@@ -109,8 +117,5 @@ def _sizes_words(known: Sequence[float], working: PixelSize) -> str:
     return f"Images have pixels {ends}; the network sees all of them with pixels of {pixel_words(working)}."
 
 
-def _unknown_words(unknown: Sequence[str], typical: PixelSize) -> str:
-    if not unknown:
-        return ""
-    who = f"{unknown[0]} has" if len(unknown) == 1 else f"{len(unknown):,} images have"
-    return f"{who} no pixel size that could be right: {pixel_words(typical)} is assumed, as is typical."
+def _named(stems: Sequence[str]) -> str:
+    return f"{stems[0]} comes" if len(stems) == 1 else f"{len(stems):,} images come"

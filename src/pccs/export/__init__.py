@@ -2,6 +2,7 @@
 
 from pccs.export.base import ItemPrediction, ItemPredictor, Writer
 from pccs.export.formats import FORMATS
+from pccs.export.loose import images_for
 from pccs.export.results import WHAT, export_project
 from pccs.export.segment import segment_to_folder, without_project
 from pccs.tidy import Cleaning
@@ -14,6 +15,7 @@ __all__ = [
     "ItemPredictor",
     "Writer",
     "export_project",
+    "images_for",
     "segment_to_folder",
     "without_project",
 ]

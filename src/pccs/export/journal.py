@@ -76,7 +76,7 @@ def _line(source: Source, items: Sequence[Item]) -> str:
     info = source.info
     return json.dumps([
         source.stem, str(info.path), info.axes, list(info.shape), source.fingerprint.model_dump(),
-        [item.index for item in items],
+        [item.index for item in items], list(info.picked), info.window, list(info.spacing), info.unit,
     ])  # fmt: skip
 
 

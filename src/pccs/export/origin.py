@@ -15,6 +15,7 @@ def origin_of(project: Project, run: str, step: int) -> Origin:
     found = next((one for one in project.runs() if one.name == run), None)
     quality = None if found is None else quality_of(project, step, found)
     windows = {source.info.window for source in project.sources.values()}
+    channels = {source.info.picked for source in project.sources.values()}
     return Origin(
         program=f"napari-pccs {versions().get('napari-pccs', '')}".strip(),
         project=project.name[:300],
@@ -24,6 +25,7 @@ def origin_of(project: Project, run: str, step: int) -> Origin:
         annotated=len(project.annotated_items()),
         complete=sum(project.is_complete(item) for item in project.items),
         window=windows.pop() if len(windows) == 1 else None,
+        channels=channels.pop() if len(channels) == 1 else (),
         measured=None if quality is None else _measured(quality),
         ancestors=() if found is None else ancestors_of(found.start),
     )

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
@@ -78,8 +78,8 @@ class Origin(_Part):
     """Where a model comes from.
 
     ``images``, ``annotated`` and ``complete`` count image planes of the project; ``window`` are the lowest
-    and highest value that matter, where a person chose them for all images; ``ancestors`` are the models it
-    began with, oldest first.
+    and highest value that matter, and ``channels`` those that are used, where a person chose them for all
+    images; ``ancestors`` are the models it began with, oldest first.
     """
 
     program: str = Field(default="", max_length=300)
@@ -90,6 +90,7 @@ class Origin(_Part):
     annotated: int = Field(default=0, ge=0, le=10**12)
     complete: int = Field(default=0, ge=0, le=10**12)
     window: tuple[float, float] | None = None
+    channels: tuple[Annotated[int, Field(ge=0, lt=2**16)], ...] = Field(default=(), max_length=64)
     measured: Measured | None = None
     ancestors: tuple[Ancestor, ...] = Field(default=(), max_length=100)
 
