@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pccs.nets.norm import GroupNorm
+
 STRIDE = 4
 """Stride of the feature map on which prototypes are formed."""
 LOGIT_GAIN = 5.0
@@ -84,7 +86,7 @@ class Block(nn.Sequential):
         for channels in (inputs, outputs):
             layers += [
                 StandardisedConv2d(channels, outputs, 3, padding=1, bias=False),
-                nn.GroupNorm(_groups(outputs), outputs),
+                GroupNorm(_groups(outputs), outputs),
                 nn.LeakyReLU(0.01, inplace=True),
             ]
         super().__init__(*layers)
