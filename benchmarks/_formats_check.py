@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,9 +18,11 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks._formats_dicom import planes_of
 from pccs.errors import PccsError
-from pccs.images import disassemble, read_mask
-from pccs.labels import to_export
+from pccs.images import MaskFile, disassemble, read_marks
+from pccs.images.dicom import is_dicom_image
+from pccs.labels import LabelClass, to_export
 from pccs.project import Project, Source
 from pccs.project.items import safe_name
 
@@ -44,6 +46,8 @@ class Check:
     look: Callable[[Path, Project, Source], Seen]
     suffix: str
     own: bool = True
+    together: str = ""
+    takes: Callable[[Source], bool] = lambda source: True
 
 
 def truth(project: Project, source: Source) -> NDArray[Any]:
@@ -70,9 +74,14 @@ def differs(found: dict[str, Any], source: Source) -> Cell:
 
 def undirected(geometry: Cell, source: Source, form: str) -> Cell:
     """The same, for a format that keeps no direction, of a source that has one."""
-    if geometry is True and source.info.path.name.endswith((".nii", ".nii.gz")):
-        return f"spacing is kept; {form} has no origin and direction for those of NIfTI"
+    if geometry is True and (source.info.path.name.endswith((".nii", ".nii.gz")) or of_dicom(source)):
+        return f"spacing is kept; {form} has no origin and direction for those of NIfTI and DICOM"
     return geometry
+
+
+def of_dicom(source: Source) -> bool:
+    """Whether an image came from DICOM."""
+    return is_dicom_image(source.info.path)
 
 
 def tiff(folder: Path, project: Project, source: Source) -> Seen:
@@ -142,6 +151,13 @@ def nifti(folder: Path, project: Project, source: Source) -> Seen:
         for what in ("GetSpacing", "GetOrigin", "GetDirection"):
             kept &= bool(np.allclose(getattr(ours, what)(), getattr(theirs, what)()))
         return Seen(disassemble(info, array), kept or "affine, units, origin or direction differ")
+    if of_dicom(source) and info.is_stack:
+        ours, theirs = SimpleITK.ReadImage(path), _series(info.path)
+        kept = all(
+            np.allclose(getattr(ours, what)(), getattr(theirs, what)(), atol=1e-4)
+            for what in ("GetSpacing", "GetOrigin", "GetDirection")
+        )
+        return Seen(array.transpose(2, 1, 0), kept or "spacing, origin or direction differ")
     order = [a for a in "XYZT" if a in info.spatial_axes]
     planes = disassemble(info, array.transpose([order.index(a) for a in info.spatial_axes]))
     steps = dict(zip(order, image.header.get_zooms(), strict=True))
@@ -150,6 +166,21 @@ def nifti(folder: Path, project: Project, source: Source) -> Seen:
         return Seen(planes, f"the unit is {image.header.get_xyzt_units()[0]}")
     known = {a: float(s) if info.step(a) else None for a, s in steps.items() if a != "T"}
     return Seen(planes, differs(known, source))
+
+
+def _series(folder: Path) -> Any:
+    """A series of DICOM as SimpleITK reads it."""
+    import SimpleITK
+
+    reader = SimpleITK.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    return reader.Execute()
+
+
+def dicom_seg(folder: Path, project: Project, source: Source) -> Seen:
+    """pydicom: the bits of every frame, and where in the patient it lies."""
+    values = [c.export for c in project.classes]
+    return Seen(*planes_of(folder / f"{stem(source)}.seg.dcm", source, values))
 
 
 def ome_zarr(folder: Path, project: Project, source: Source) -> Seen:
@@ -247,12 +278,18 @@ def _fill(plane: NDArray[Any], shapes: list[Any], value: int) -> None:
     plane[top:bottom, left:right][inside % 2 == 1] = value
 
 
-def own_reading(path: Path, source: Source, wanted: NDArray[Any]) -> Cell:
-    """Whether this program reads the mask as it wrote it."""
+def own_reading(path: Path, source: Source, classes: Sequence[LabelClass], wanted: NDArray[Any]) -> Cell:
+    """Whether this program reads the mask as it wrote it, names of classes too where the format has them."""
     try:
-        return bool(np.array_equal(read_mask(path, source.info), wanted)) or f"other values ({source.stem})"
+        marks = read_marks(MaskFile(path, stem=source.stem), source.info)
     except PccsError as error:
         return error.what
+    exports = {one.name: one.export for one in classes}
+    found = np.zeros(marks.planes.shape, np.uint32)
+    for number in np.unique(marks.planes):
+        key = marks.names.get(int(number)) or marks.key(int(number))
+        found[marks.planes == number] = exports.get(key, key)
+    return bool(np.array_equal(found, wanted)) or f"other values ({source.stem})"
 
 
 CHECKS: dict[str, Check] = {
@@ -261,11 +298,12 @@ CHECKS: dict[str, Check] = {
     "png": Check("Pillow", png, ".png"),
     "npy": Check("NumPy", npy, ".npy"),
     "nifti": Check("nibabel, SimpleITK", nifti, ".nii.gz"),
-    "ome-zarr": Check("zarr", ome_zarr, ".ome.zarr", own=False),
-    "coco": Check("pycocotools", coco, ".json", own=False),
-    "coco-polygons": Check("pycocotools", coco, ".json", own=False),
-    "geojson": Check("shapely", geojson, ".geojson", own=False),
-    "imagej-roi": Check("roifile, shapely", imagej_roi, ".zip", own=False),
+    "dicom-seg": Check("pydicom", dicom_seg, ".seg.dcm", own=False, takes=of_dicom),
+    "ome-zarr": Check("zarr", ome_zarr, ".ome.zarr"),
+    "coco": Check("pycocotools", coco, ".json", together="coco.json"),
+    "coco-polygons": Check("pycocotools", coco, ".json", together="coco.json"),
+    "geojson": Check("shapely", geojson, ".geojson"),
+    "imagej-roi": Check("roifile, shapely", imagej_roi, ".zip"),
 }
 
 

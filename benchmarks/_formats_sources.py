@@ -11,6 +11,7 @@ import tifffile
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from benchmarks._formats_dicom import write_all
 from pccs.images import read_mask, write_tiff
 from pccs.labels import classes_from_table, default_classes, make_class
 from pccs.project import Project
@@ -37,6 +38,7 @@ OBLIQUE[:3, 3] = 12, -40, 7
 def projects(folder: Path, *, quick: bool) -> Iterator[tuple[str, Project]]:
     """Names and open projects in which every plane is painted and complete; close them after use."""
     yield "made", made(folder / "made")
+    yield "dicom", dicom(folder / "dicom")
     yield "crowd", crowd(folder / "crowd")
     for name in REAL if quick else (*REAL, *MORE):
         if (DATA / name / "masks").is_dir():
@@ -70,6 +72,20 @@ def made(folder: Path) -> Project:
     nibabel.save(volume, folder / "oblique.nii.gz")
     project = Project.create(folder / "p.pccs", CLASSES)
     project.add_sources(sorted([*folder.glob("*.tif"), *folder.glob("*.nii.gz")]))
+    for item in project.items:
+        if not item.stem.startswith("empty"):
+            project.save_annotation(item, painting(project.shape(item), rng))
+        project.set_complete(item, True)
+    return project
+
+
+def dicom(folder: Path) -> Project:
+    """Volumes and a slice of a patient, one of them without any object."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(1)
+    images = write_all(folder, rng)
+    project = Project.create(folder / "p.pccs", CLASSES)
+    project.add_sources(images)
     for item in project.items:
         if not item.stem.startswith("empty"):
             project.save_annotation(item, painting(project.shape(item), rng))

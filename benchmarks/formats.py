@@ -1,8 +1,8 @@
 """Every format of results: written, read back, read by a program that is not ours, geometry kept?
 
-Made files (odd names, an oblique volume, two channels, 70,225 objects, none at all) and the real sets of the
-shared data, where those are there, are exported in every format. A cell is *true* when that holds for every
-image; else it says of the first image for which it does not why.
+Made files (odd names, oblique volumes, DICOM, two channels, 70,225 objects, none at all) and the real sets of
+the shared data, where those are there, are exported in every format. A cell is *true* when that holds for
+every image; else it says of the first image for which it does not why.
 """
 
 from __future__ import annotations
@@ -54,13 +54,18 @@ def main() -> int:
 
 def _export(project: Project, out: Path, fmt: str, row: Row) -> None:
     began = time.perf_counter()
+    refused: list[PccsError] = []
     try:
-        export_project(project, out, fmt=fmt)
+        export_project(project, out, fmt=fmt, on_error=refused.append)
     except PccsError as error:
         row.note("write", str(error))
         return
     row.seconds += time.perf_counter() - began
-    for source in project.sources.values():
+    taken = [source for source in project.sources.values() if CHECKS[fmt].takes(source)]
+    if len(refused) != len(project.sources) - len(taken):
+        row.note("write", "; ".join(map(str, refused)) or "an image was to be refused, and was not")
+        return
+    for source in taken:
         _look(out / "masks", project, source, CHECKS[fmt], row)
 
 
@@ -74,14 +79,13 @@ def _look(folder: Path, project: Project, source: Source, check: Check, row: Row
     else:
         row.note("independent", bool(np.array_equal(seen.planes, wanted)) or f"other values ({source.stem})")
         row.note("geometry", seen.geometry)
+    path = folder / (check.together or f"{stem(source)}{check.suffix}")
     if not check.own:
-        row.cells["read"] = "it is not an input yet"
-        return
-    path = folder / f"{stem(source)}{check.suffix}"
-    if check.suffix == ".png" and source.info.is_stack:
+        row.cells["read"] = "a mask in this form is not read"
+    elif check.suffix == ".png" and source.info.is_stack:
         row.note("read", "of a stack it is a folder of planes, which is read as images, not as a mask")
     else:
-        row.note("read", own_reading(path, source, wanted))
+        row.note("read", own_reading(path, source, project.classes, wanted))
 
 
 def _show(rows: dict[str, Row]) -> None:
@@ -103,7 +107,8 @@ def _finish(rows: dict[str, Row], options: argparse.Namespace) -> int:
             report.figures[f"{fmt}.{column}"] = float(row.cells[column] is True)
         for column in ("write", "independent"):
             report.targets[f"{fmt}.{column}"] = Target(1, ">=")
-    report.targets["nifti.geometry"] = Target(1, ">=")
+    for fmt in ("nifti", "dicom-seg"):
+        report.targets[f"{fmt}.geometry"] = Target(1, ">=")
     return finish(report, options)
 
 

@@ -15,6 +15,7 @@ FORMATS: dict[str, tuple[str, str]] = {
     "ome-tiff": ("OME-TIFF", ".ome.tif"),
     "png": ("PNG", ".png"),
     "nifti": ("NIfTI", ".nii.gz"),
+    "dicom-seg": ("DICOM segmentation", ".seg.dcm"),
     "ome-zarr": ("OME-Zarr", ".ome.zarr"),
     "npy": ("NumPy", ".npy"),
     "coco": ("COCO JSON", ".json"),

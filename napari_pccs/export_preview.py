@@ -19,7 +19,9 @@ ONE_FILE = {
     "onnx": ("model.onnx", "the network"),
 }
 OBJECTS = ("coco", "coco-polygons", "geojson", "imagej-roi")
-"""Formats of objects; maps, which have none, come as TIFF beside them."""
+"""Formats of objects."""
+MAPS_AS_TIFF = ("png", "dicom-seg", *OBJECTS)
+"""Formats without maps, which come as TIFF beside them."""
 ORDERS = {"nifti": "XYZT", "ome-tiff": "TZYX"}
 """Formats with an order of axes of their own."""
 
@@ -66,7 +68,7 @@ def _file(source: Source, kind: str, fmt: str, classes: int) -> Planned:
     if fmt == "png" and kind not in FLOATS and info.is_stack:
         high, wide = info.plane_shape
         return Planned(f"{kind}/{stem}/{stem}_0000.png …", f"{info.n_planes} × ({high} × {wide})")
-    suffix = ".tif" if kind in FLOATS and fmt in ("png", *OBJECTS) else FORMATS[fmt][1]
+    suffix = ".tif" if kind in FLOATS and fmt in MAPS_AS_TIFF else FORMATS[fmt][1]
     lead = classes if kind == "probabilities" else 0
     if fmt in OBJECTS and kind not in FLOATS:
         return Planned(f"{kind}/{stem}{suffix}", "its objects")

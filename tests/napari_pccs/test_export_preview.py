@@ -43,6 +43,9 @@ def read(path: Path) -> tuple[int, ...]:
 def test_names_and_shapes_are_those_of_the_writers(
     project: Project, tmp_path: Path, fmt: str, kind: str
 ) -> None:
+    if (fmt, kind) == ("dicom-seg", "masks"):  # which images of DICOM alone can have
+        assert planned(project, fmt, [kind], 1)[0][0].name == "masks/plane.seg.dcm"
+        return
     (tmp_path / kind).mkdir()
     writer = WRITERS[fmt](tmp_path / kind, project.classes)
     for source in project.sources.values():

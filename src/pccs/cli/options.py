@@ -15,7 +15,8 @@ from pccs.labels import LabelClass, classes_from_colours, classes_from_table
 from pccs.project import Project
 
 FORMATS_HELP = (
-    "tiff (default), ome-tiff, png, npy, nifti, ome-zarr, coco, coco-polygons, geojson (QuPath) or imagej-roi"
+    "tiff (default), ome-tiff, png, npy, nifti, dicom-seg, ome-zarr, coco, coco-polygons, geojson (QuPath) "
+    "or imagej-roi"
 )
 
 

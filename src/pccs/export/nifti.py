@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pccs.atomic import writing
 from pccs.export.base import file_stem, has_classes
+from pccs.images.dicom import affine_of, frames_of, is_dicom_image
 from pccs.labels import LabelClass
 from pccs.project import Source
 
@@ -20,7 +21,9 @@ _UNITS = {"mm": "mm", "µm": "micron", "m": "meter"}
 
 
 class NiftiWriter:
-    """``STEM.nii.gz``. Of a NIfTI source affine and header are kept; others get their spacing.
+    """``STEM.nii.gz``. Of a NIfTI source affine and header are kept, of DICOM the place in the patient.
+
+    Others get their spacing.
 
     NIfTI has its axes in the order X, Y, Z, T, so arrays of other sources are transposed. Classes,
     which NIfTI has no first axis for, are the last.
@@ -65,7 +68,20 @@ def _spaced(source: Source, array: NDArray[Any]) -> Any:
     order = [have.index(a) for a in "XYZT" if a in have]
     extra = range(len(have), array.ndim)
     array = np.ascontiguousarray(array.transpose(*order, *extra))
-    steps = [info.step(a) or 1.0 for a in "XYZ"]
-    image: Any = _nibabel.Nifti1Image(array, np.diag([*steps, 1.0]))
+    affine = _place(source)
+    if affine is None:
+        affine = np.diag([*(info.step(a) or 1.0 for a in "XYZ"), 1.0])
+    image: Any = _nibabel.Nifti1Image(array, affine)
     image.header.set_xyzt_units(_UNITS.get(info.unit, "unknown"))
     return image
+
+
+def _place(source: Source) -> NDArray[np.float64] | None:
+    """The affine of an image of DICOM, which points left, back and up, as NIfTI has it: right, front, up."""
+    path, info = source.info.path, source.info
+    steps = info.step("Y"), info.step("X")
+    if "T" in info.axes or not is_dicom_image(path) or None in steps:
+        return None
+    frames = frames_of(path, info.part)
+    affine = affine_of(frames, (float(steps[0] or 1), float(steps[1] or 1)))
+    return None if affine is None else np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine

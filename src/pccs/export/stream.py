@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pccs.atomic import write_json
 from pccs.errors import ExportError, PccsError
 from pccs.export.base import Progress, Writer
-from pccs.export.formats import FORMATS
+from pccs.export.formats import CHECKS, FORMATS
 from pccs.export.journal import Journal
 from pccs.images import assemble
 from pccs.labels import LabelClass, to_export
@@ -47,6 +47,7 @@ class ResultStream:
         if maps not in MAPS:
             raise ExportError(f"there is no type {maps!r} for maps", allowed=", ".join(MAPS))
         self._project, self._maps = project, MAPS[maps]
+        self._check = CHECKS.get(fmt) if {"masks", "annotations"} & set(kinds) else None
         self._writers = {kind: _writer(out / kind, fmt, _named(kind, project.classes)) for kind in kinds}
 
     def run(
@@ -73,6 +74,8 @@ class ResultStream:
                 written.append(source.stem)
                 continue
             try:
+                if self._check is not None:
+                    self._check(source)
                 stacked = _stacked(source, own, planes_of, ticker)
                 if stacked is None:
                     break

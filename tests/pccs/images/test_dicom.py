@@ -249,7 +249,7 @@ def test_compressed_pixels(tmp_path: Path, syntax: str) -> None:
 def no_codecs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(codecs, "add_codecs", lambda pixels: None)
     monkeypatch.setattr("pccs.images.dicom.reader.add_codecs", lambda pixels: None)
-    decoder = pydicom.pixels.get_decoder(JPEGLSLossless)
+    decoder = pydicom.pixels.get_decoder(JPEGLosslessSV1)
     if codecs.LABEL in decoder.available_plugins:
         decoder.remove_plugin(codecs.LABEL)
     return iter(())
@@ -257,8 +257,8 @@ def no_codecs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_codecs")
 def test_compression_that_needs_a_package_names_it(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.dcm", VOLUME[0], syntax=JPEGLSLossless)
-    with pytest.raises(ImageError, match=r"packed as 'JPEG-LS Lossless.*pip install pylibjpeg"):
+    path = write(tmp_path / "a.dcm", VOLUME[0], syntax=JPEGLosslessSV1)
+    with pytest.raises(ImageError, match=r"packed as 'JPEG Lossless.*pip install pylibjpeg"):
         probe(path)
 
 

@@ -1,4 +1,4 @@
-"""In which order frames make a volume."""
+"""In which order frames make a volume, and where that lies."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pccs.images.dicom.headers import Frame
 
 _SAME = 1e-2
 """Millimetres within which two slices are at the same place."""
+_ASTRAY = 0.05
+"""Millimetres that a slice may lie beside the place that its number in the volume gives it."""
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,30 @@ def _heights(frames: Sequence[Frame]) -> NDArray[np.float64] | None:
     normal = np.cross(along[0, :3], along[0, 3:])
     found: NDArray[np.float64] = np.array(positions) @ normal
     return found
+
+
+def affine_of(frames: Sequence[Frame], spacing: tuple[float, float]) -> NDArray[np.float64] | None:
+    """From column, row and slice to millimetres in the patient, ``(4, 4)``, to the left, back and up.
+
+    ``None`` when the frames do not say where they lie, or do not lie on one straight line.
+
+    Parameters
+    ----------
+    frames
+        Slices of a volume in its order, or a single one.
+    spacing
+        Height and width of a pixel.
+    """
+    if any(frame.position is None or frame.orientation is None for frame in frames):
+        return None
+    places: NDArray[np.float64] = np.array([frame.position for frame in frames], np.float64)
+    along: NDArray[np.float64] = np.array(frames[0].orientation, np.float64)
+    between = (places[-1] - places[0]) / max(len(places) - 1, 1)
+    straight = places[0] + np.arange(len(places))[:, None] * between
+    if not np.allclose(places, straight, atol=_ASTRAY):
+        return None
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = along[:3] * spacing[1], along[3:] * spacing[0]
+    affine[:3, 2] = between if len(places) > 1 else np.cross(along[:3], along[3:])
+    affine[:3, 3] = places[0]
+    return affine

@@ -21,6 +21,11 @@ def is_dicom(path: Path) -> bool:
     return (not path.suffix or path.suffix[1:].isdecimal()) and path.is_file() and _begins(path)
 
 
+def is_dicom_image(path: Path) -> bool:
+    """Whether a file is DICOM, or a folder holds a file that is."""
+    return any(map(is_dicom, path.iterdir())) if path.is_dir() else is_dicom(path)
+
+
 def _begins(path: Path) -> bool:
     try:
         with path.open("rb") as file:

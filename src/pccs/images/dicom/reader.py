@@ -65,6 +65,10 @@ class _Frames:
         whole = pixels.astype(np.int64) * int(frame.slope) + int(frame.intercept)
         return whole.astype(self.dtype)
 
+    def in_order(self) -> list[Frame]:
+        """The frames as the array has them."""
+        return [self._frames[int(k)] for k in self._order.ravel()]
+
     def close(self) -> None:
         """Nothing is kept open."""
 
@@ -115,6 +119,18 @@ class DicomSeriesReader(_Frames):
             )
         headers = found[part or next(iter(found))]
         super().__init__(folder, headers, [frame for one in headers for frame in one.frames])
+
+
+def frames_of(path: Path, part: str = "") -> list[Frame]:
+    """The frames of a file, or of a series in a folder, in the order that the image's planes have.
+
+    Raises
+    ------
+    ImageError
+        If it is not, or no longer, such an image.
+    """
+    reader = DicomSeriesReader(path, part) if path.is_dir() else DicomFileReader(path)
+    return reader.in_order()
 
 
 def _pixels(frame: Frame, header: Header) -> NDArray[Any]:
