@@ -138,8 +138,15 @@ class Desk:
         else:
             data = np.asarray(layer.data)
             axes, spacing = layer_axes(data.ndim, layer.rgb), [float(s) for s in layer.scale]
-            self.session.sources.add_array(layer.name, data, axes, [*spacing, *([1.0] * layer.rgb)])
+            unit = layer_unit(layer)
+            self.session.sources.add_array(layer.name, data, axes, [*spacing, *([1.0] * layer.rgb)], unit)
         layer.visible = False
+
+
+def layer_unit(layer: Any) -> str:
+    """The unit of a layer's scale, such as ``"micrometer"``; nothing where it is pixels."""
+    units = getattr(layer, "units", None) or ("pixel",)
+    return "" if str(units[-1]) == "pixel" else str(units[-1])
 
 
 def layer_axes(ndim: int, rgb: bool) -> str:

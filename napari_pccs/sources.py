@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pccs.errors import PccsError
 from pccs.events import Reload
-from pccs.images import Key, find_images, join_address, probe
+from pccs.images import Key, PixelSize, find_images, join_address, pixel_mm, probe
 from pccs.project import Source
 from pccs.project.mask_values import MaskValues, find_values
 
@@ -61,10 +61,10 @@ class Sources:
         return added
 
     def add_array(
-        self, name: str, array: npt.NDArray[Any], axes: str, spacing: Sequence[float | None]
+        self, name: str, array: npt.NDArray[Any], axes: str, spacing: Sequence[float | None], unit: str = ""
     ) -> Source:
         """Add the array of a viewer layer as a source; the project keeps a copy."""
-        source = self._session.need_project().add_array(name, array, axes, tuple(spacing))
+        source = self._session.need_project().add_array(name, array, axes, tuple(spacing), unit)
         self.changed()
         return source
 
@@ -73,10 +73,19 @@ class Sources:
         project = self._session.need_project()
         info = project.sources[stem].info
         place = join_address(info.path, info.part)
-        picked = info.picked if probe(place, axes).stored_channels == info.stored_channels else ()
+        told = probe(place, axes)
+        picked = info.picked if told.stored_channels == info.stored_channels else ()
+        corrected = pixel_mm(info)
         self._session.leave_item()
         project.remove_source(stem)
         project.add_source(place, axes=axes, stem=stem, channels=picked, window=info.window)
+        if corrected is not None and corrected != pixel_mm(probe(place, info.axes)):
+            project.set_pixel(stem, corrected)
+        self.changed()
+
+    def set_pixel(self, stem: str, size: PixelSize | None) -> None:
+        """Correct the size of a source's pixels, in mm; without one, that of the file counts."""
+        self._session.need_project().set_pixel(stem, size)
         self.changed()
 
     def choose(self, stem: str, channels: Sequence[int], window: tuple[float, float] | None) -> None:

@@ -44,7 +44,8 @@ DETAIL = Choice(
     "Detail",
     "At what size the network looks at the images.\n"
     "Automatic: chosen from the images and what you painted.\n"
-    "Full size keeps the finest detail; half and a quarter see more of the picture at once and are faster.",
+    "Full size keeps the finest detail; half and a quarter see more of the picture at once and are faster.\n"
+    "Where images say how large their pixels are, all are first brought to those of a typical image.",
     "data.scale",
     (
         Option("automatic", "Automatic", "auto"),

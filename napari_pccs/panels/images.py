@@ -16,7 +16,7 @@ from napari_pccs.desk import Desk
 from napari_pccs.label_layers import planes_for, take_layer, values_of
 from napari_pccs.mask_dialog import MaskMeaning, ask_meaning
 from napari_pccs.ui import button, reported, row, stage_layout, text
-from pccs.images import Key, SourceInfo, parse_channels, parse_window
+from pccs.images import Key, SourceInfo, parse_channels, parse_pixel, parse_window, pixel_mm, pixel_words
 
 AXES_CHOICES = (
     "YX",
@@ -108,6 +108,13 @@ class ImagesStage(QWidget):
             "Values that matter, CENTER,WIDTH or LOW:HIGH: 40,400 for soft tissue in CT. "
             "What lies beyond is cut off"
         )
+        self.pixel = QLineEdit()
+        self.pixel.setPlaceholderText("not known")
+        self.pixel.setToolTip(
+            "Size of a pixel with its unit: 0.65 um, or 0.5 × 0.75 mm. Images of different pixel size are "
+            "shown to the network at one size. Empty: what the file says"
+        )
+        self._pixel_shown = ""
         self.apply_choices = button("Use", self._choose, tip="Annotations stay; train again afterwards")
         self.masks = self._make_masks()
         self.relink = button("Find the file…", self._relink, tip="Say where a file that moved is now")
@@ -123,9 +130,9 @@ class ImagesStage(QWidget):
                 self.channels,
                 QLabel("Values"),
                 self.window,
-                self.apply_choices,
                 stretch=3,
             ),
+            row(QLabel("Pixel size"), self.pixel, self.apply_choices, stretch=1),
             row(self.masks, self.relink, self.remove),
         ]
         self._lay_out()
@@ -221,6 +228,9 @@ class ImagesStage(QWidget):
         self.channels.setText(", ".join(map(str, info.picked)))
         self.window.setText("" if info.window is None else f"{info.window[0]:g}:{info.window[1]:g}")
         self.channels.setEnabled(info.stored_channels > 1)
+        size = pixel_mm(info)
+        self._pixel_shown = "" if size is None else pixel_words(size)
+        self.pixel.setText(self._pixel_shown)
 
     def _change_axes(self) -> None:
         stem, project = self._selected(), self._desk.session.project
@@ -243,7 +253,10 @@ class ImagesStage(QWidget):
         if stem is not None:
             with reported():
                 channels, window = parse_channels(self.channels.text()), parse_window(self.window.text())
+                corrected, pixel = self.pixel.text() != self._pixel_shown, parse_pixel(self.pixel.text())
                 self._desk.session.sources.choose(stem, channels, window)
+                if corrected:  # what is shown is rounded, and must not be taken for a correction
+                    self._desk.session.sources.set_pixel(stem, pixel)
 
     def _import_folder(self) -> None:
         self._import_masks(dialogs.ask_folder(self, "Folder of masks, named like the images"))

@@ -17,6 +17,7 @@ from napari_pccs.panel import STAGES, TITLE, open_panel
 from napari_pccs.panels.train import corrected_line
 from napari_pccs.viewer_link import ANNOTATION, PREDICTION
 from pccs.events import Finished, Noticed, Progressed, StateChanged, Stepped, Suggested, Suggestion, Validated
+from pccs.images import write_tiff
 
 if TYPE_CHECKING:
     from napari_pccs.panel import PccsPanel
@@ -81,6 +82,31 @@ def test_axes_of_a_stack_can_be_changed(panel: PccsPanel, tmp_path: Path) -> Non
     assert [item.name for item in panel.session.need_project().items] == ["s"]
     assert panel.session.need_item().name == "s"
     assert len(panel.link.images) == 4
+
+
+def test_a_pixel_size_can_be_corrected(panel: PccsPanel, tmp_path: Path) -> None:
+    write_tiff(tmp_path / "s.tif", np.zeros((20, 30), np.uint8), "YX", (0.79491, 0.79491), "mm")
+    panel.session.create_project(tmp_path / "s.pccs")
+    panel.session.sources.add_paths([tmp_path / "s.tif"])
+    box, sources = panel.images, panel.session.need_project().sources
+    assert box.pixel.text() == "0.795 mm"
+    box.apply_choices.click()
+    assert sources["s"].info.spacing == pytest.approx((0.79491, 0.79491)), "what is shown is rounded"
+    box.pixel.setText("0.5 × 0.75 mm")
+    box.apply_choices.click()
+    assert sources["s"].info.spacing == (0.5, 0.75)
+    assert box.pixel.text() == "0.5 mm × 0.75 mm"
+    assert "0.5 × 0.75 mm a pixel" in box.about.text()
+    box.pixel.setText("0.5")
+    box.apply_choices.click()
+    assert sources["s"].info.spacing == (0.5, 0.75), "refused"
+    box._change_axes()
+    box.axes.setCurrentText("XY")
+    box._change_axes()
+    assert sources["s"].info.spacing == (0.75, 0.5), "a correction outlives other axes"
+    box.pixel.setText("")
+    box.apply_choices.click()
+    assert sources["s"].info.spacing == pytest.approx((0.79491, 0.79491))
 
 
 def test_channels_and_a_window_can_be_chosen(panel: PccsPanel, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pccs.cli.new_masks import take_masks
-from pccs.cli.options import many, read_classes
+from pccs.cli.options import add_pixel, many, read_classes
 from pccs.errors import ConfigError, ProjectError
-from pccs.images import find_images, parse_channels, parse_window
+from pccs.images import find_images, parse_channels, parse_pixel, parse_window
 from pccs.project import Project
 
 NAME, SUMMARY = "new", "make a project from images (and masks)"
@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="values that matter, such as 40,400 in CT; what lies beyond is cut off (measured)",
     )
+    add_pixel(parser)
     add(
         "--axes",
         metavar="LETTERS",
@@ -106,9 +107,12 @@ def _removed_on_failure(path: Path) -> Iterator[None]:
 def _add_sources(project: Project, files: Sequence[Path], options: argparse.Namespace) -> None:
     axes = options.axes.upper() if options.axes else None
     channels, window = parse_channels(options.channels), parse_window(options.window)
+    pixel = parse_pixel(options.pixel_size)
     with project.together():
         for file in files:
-            project.add_source(file, axes=axes, channels=channels, window=window)
+            source = project.add_source(file, axes=axes, channels=channels, window=window)
+            if pixel is not None:
+                project.set_pixel(source.stem, pixel)
 
 
 # ------------------------------------------------------------------- what was made

@@ -41,6 +41,16 @@ def add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", default="tiff", metavar="NAME", help=FORMATS_HELP)
 
 
+def add_pixel(parser: argparse.ArgumentParser, when: str = "") -> None:
+    """``--pixel-size``; ``when`` says when it may be given."""
+    parser.add_argument(
+        "--pixel-size",
+        metavar="SIZE",
+        default="",
+        help=f"{when}size of a pixel of all images, such as 0.65um or 0.5x0.75mm (what the files say)",
+    )
+
+
 def positive(text: str) -> int:
     """A whole number from 1, for argparse."""
     value = int(text) if text.isdecimal() else 0

@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pccs.cli.options import add_device, add_out, many, positive, reading
+from pccs.cli.options import add_device, add_out, add_pixel, many, positive, reading
 from pccs.cli.progress import Progress
 from pccs.errors import ConfigError, PccsError
-from pccs.images import find_images, parse_channels
+from pccs.images import find_images, parse_channels, parse_pixel
 from pccs.project import Project
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N,N,...",
         help="with --model: channels to use, counted from 0, in this order (all)",
     )
+    add_pixel(parser, "with --model: ")
     add("--uncertainty", action="store_true", help="write normalised entropy too")
     add("--probabilities", action="store_true", help="write class probabilities too")
     add_device(parser)
@@ -120,8 +121,10 @@ def _check(options: argparse.Namespace) -> None:
             raise ConfigError(
                 "one project is segmented at a time", remedy="To segment images, give a model with --model"
             )
-        if options.axes or options.channels:
-            raise ConfigError("--axes and --channels say something about images that are given with --model")
+        if options.axes or options.channels or options.pixel_size:
+            raise ConfigError(
+                "--axes, --channels and --pixel-size say something about images that are given with --model"
+            )
     elif options.items:
         raise ConfigError("--items chooses from a project, and --model needs none", remedy="Leave it out")
 
@@ -176,9 +179,16 @@ def _opened(
     from pccs.predict import Predictor
 
     predictor = Predictor.from_model(options.model, device=device)
-    channels = parse_channels(options.channels)
+    channels, pixel = parse_channels(options.channels), parse_pixel(options.pixel_size)
     place = make_folder(options.out) if options.cluster else None  # where workers see it too
     with images_for(
-        predictor, files, axes=options.axes, channels=channels, note=note, on_error=failed, place=place
+        predictor,
+        files,
+        axes=options.axes,
+        channels=channels,
+        pixel=pixel,
+        note=note,
+        on_error=failed,
+        place=place,
     ) as project:
         yield project, predictor

@@ -10,6 +10,7 @@ from typing import Protocol
 from pccs.data.resolution import resolution_words
 from pccs.errors import PccsError
 from pccs.export.segment import without_project
+from pccs.images import PixelSize
 from pccs.nets import ModelFacts
 from pccs.nets.model_file import Origin
 from pccs.project import Project
@@ -28,6 +29,7 @@ def images_for(
     images: Sequence[Path],
     *,
     channels: Sequence[int] = (),
+    pixel: PixelSize | None = None,
     note: Callable[[str], None] | None = None,
     axes: str | None = None,
     on_error: Callable[[PccsError], None] | None = None,
@@ -40,6 +42,8 @@ def images_for(
     channels
         Those that are used, in that order; by default those that were used in training, of images that
         have them.
+    pixel
+        Height and width in mm of the pixels of all images, whatever their files say.
     note
         Told in a sentence what is assumed of their pixel sizes, if anything has to be.
     axes, on_error, place
@@ -52,6 +56,10 @@ def images_for(
     ) as project:  # fmt: skip
         if origin.channels and not channels:
             _pick(project, origin)
+        if pixel is not None:
+            with project.together():
+                for stem in list(project.sources):
+                    project.set_pixel(stem, pixel)
         told = resolution_words(project, model.facts.resolution)
         if note is not None and told:
             note(told)

@@ -7,6 +7,7 @@ from pccs.images.formats import SUFFIXES, format_of
 from pccs.images.info import SourceInfo
 from pccs.images.masks import MaskFile, read_marks, read_mask
 from pccs.images.opened import CACHE
+from pccs.images.physical import PixelSize, length_words, parse_pixel, pixel_mm, pixel_words, with_pixel
 from pccs.images.planes import assemble, chosen, disassemble, probe, read_plane, read_planes, read_region
 from pccs.images.shapes.paint import Key, Marks
 from pccs.images.write import write_array, write_tiff
@@ -17,6 +18,7 @@ __all__ = [
     "Key",
     "Marks",
     "MaskFile",
+    "PixelSize",
     "SourceInfo",
     "assemble",
     "chosen",
@@ -25,9 +27,13 @@ __all__ = [
     "find_images",
     "format_of",
     "join_address",
+    "length_words",
     "name_of",
     "parse_channels",
+    "parse_pixel",
     "parse_window",
+    "pixel_mm",
+    "pixel_words",
     "probe",
     "read_marks",
     "read_mask",
@@ -36,6 +42,7 @@ __all__ = [
     "read_region",
     "split_address",
     "stem_of",
+    "with_pixel",
     "write_array",
     "write_tiff",
 ]

@@ -22,7 +22,8 @@ from pccs.nets.unet import DEEPEST
 
 TOLERANCE = 1e-3
 """Most that a probability may differ from torch's."""
-_OPSET = 17
+OPSET = 17
+"""Version of ONNX's operators that is written."""
 _TRACED = (1, 96, 128)
 _CHECKED = ((1, 96, 128), (2, 160, 64), (1, 16, 208))
 """Images, height and width: others than those the graph was traced with, too."""
@@ -30,8 +31,9 @@ _DYNAMIC = {0: "images", 2: "height", 3: "width"}
 PREPARE = (
     "float32 [images, channels, height, width]: each channel (of three, all together; of a stack, all planes "
     "together) clipped to its 0.5th and 99.5th percentile, then to mean 0 and standard deviation 1; resized "
-    "by the factor 'scale', or where 'pixel_mm' is given (height and width in mm) and the image knows its own "
-    "pixel size, rows by scale * height of its pixel / pixel_mm[0] and columns likewise; padded at the end to multiples of "
+    "by the factor 'scale', or where 'pixel_mm' is given (height and width in mm) and the image knows its "
+    "pixel size, rows by scale * height of its pixel / pixel_mm[0] and columns likewise; padded at the end "
+    "to multiples of "
     f"{DEEPEST} by repeating the edge"
 )
 
@@ -95,7 +97,7 @@ def _trace(whole: nn.Module, channels: int, path: Path) -> None:
             input_names=["image"],
             output_names=["probabilities"],
             dynamic_axes={"image": _DYNAMIC, "probabilities": _DYNAMIC},
-            opset_version=_OPSET,
+            opset_version=OPSET,
         )
 
 

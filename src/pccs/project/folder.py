@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pccs import images
 from pccs.errors import PccsError, ProjectError, disk_remedy, disk_words
+from pccs.images import PixelSize
 from pccs.labels import LabelClass, check_classes, default_classes
 from pccs.project import document
 from pccs.project.annotations import AnnotationStore
@@ -200,6 +201,18 @@ class ProjectFolder:
         self._known(stem)
         with self._change():
             self._state.table.choose(stem, channels, window)
+
+    def set_pixel(self, stem: str, size: PixelSize | None) -> None:
+        """Correct the height and width of a pixel of a source, in mm; ``None``: what its file says.
+
+        Raises
+        ------
+        ImageError
+            If the file is asked and cannot be read, or has other axes now.
+        """
+        self._known(stem)
+        with self._change():
+            self._state.table.set_pixel(stem, size)
 
     def add_sources(self, paths: Iterable[str | Path], *, on_error: OnError | None = None) -> list[Source]:
         """Add many images at once; returns those that were added.

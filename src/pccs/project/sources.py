@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from pccs import images
 from pccs.errors import PccsError, ProjectError
-from pccs.images import SourceInfo
+from pccs.images import PixelSize, SourceInfo
 from pccs.project.document import SourceRecord
 from pccs.project.fingerprint import fingerprint
 from pccs.project.items import Source, unique_stem
@@ -99,6 +99,15 @@ class SourceTable:
         """Other channels and another window for a source."""
         old = self.by_stem[stem]
         self._put(replace(old, info=images.chosen(old.info, channels, window)))
+
+    def set_pixel(self, stem: str, size: PixelSize | None) -> None:
+        """The size of a pixel of a source in mm, or what its file says."""
+        old = self.by_stem[stem]
+        if size is not None:
+            self._put(replace(old, info=images.with_pixel(old.info, size)))
+            return
+        told = images.probe(images.join_address(old.info.path, old.info.part), old.info.axes)
+        self._put(replace(old, info=replace(old.info, spacing=told.spacing, unit=told.unit)))
 
     def standing(self, stem: str) -> Standing:
         """How the file of a source compares with what it was when it was added."""

@@ -108,6 +108,23 @@ def test_a_model_that_knows_no_pixel_size_looks_at_images_as_before(folder: Path
     assert told == []
 
 
+def test_a_pixel_size_can_be_said(pccs, folder: Path) -> None:
+    made = folder / "said.pccs"
+    done = pccs(
+        "new", made, folder / "images" / "none.tif", folder / "images" / "fine0.tif", "--pixel-size", "2x3 mm"
+    )
+    assert done.out.count("2 × 3 mm a pixel") == 1  # of both images together
+    known = replace(FACTS, pixel_mm=(1.0, 1.0))
+    write_model(folder / "m.safetensors", known, known.build().state_dict(), Origin())
+    call = ["segment", "--model", folder / "m.safetensors", folder / "images" / "none.tif", "--device", "cpu"]
+    assert "none comes without a pixel size" in pccs(*call, "-o", folder / "o").err
+    assert "comes without" not in pccs(*call, "-o", folder / "o", "--pixel-size", "2mm").err
+    assert "is no size of a pixel" in pccs(*call, "-o", folder / "o", "--pixel-size", "2", status=2).sentence
+    assert (
+        "--pixel-size" in pccs("segment", made, "-o", folder / "o", "--pixel-size", "2mm", status=2).sentence
+    )
+
+
 def test_the_channels_of_a_project_go_out_with_the_model(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     write_tiff(tmp_path / "three.tif", rng.integers(0, 99, (3, 20, 24), np.uint8), "CYX", (None,) * 3)

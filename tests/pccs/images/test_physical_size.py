@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pccs.errors import ImageError
 from pccs.images import SourceInfo
-from pccs.images.physical import length_words, pixel_mm, pixel_words
+from pccs.images.physical import length_words, parse_pixel, pixel_mm, pixel_words, with_pixel
 
 
 def image(spacing: tuple[float | None, float | None], unit: str) -> SourceInfo:
@@ -44,3 +45,44 @@ def test_lengths_are_said_in_the_unit_that_suits_them() -> None:
     ]  # fmt: skip
     assert pixel_words((0.5, 0.5)) == "0.5 mm"
     assert pixel_words((0.5, 1.5)) == "0.5 mm × 1.5 mm"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("", None), ("  ", None), ("0.65um", (0.65e-3, 0.65e-3)), (" 650 nm ", (0.65e-3, 0.65e-3)),
+        ("0.5 × 0.75 mm", (0.5, 0.75)), ("0.5x0.75mm", (0.5, 0.75)), ("0.5,0.75 mm", (0.5, 0.75)),
+        ("1e-3 cm", (0.01, 0.01)), (".5 µm", (0.5e-3, 0.5e-3)),
+    ],
+)  # fmt: skip
+def test_what_a_person_says_of_a_pixel(text: str, size: tuple[float, float] | None) -> None:
+    assert parse_pixel(text) == (size if size is None else pytest.approx(size))
+
+
+@pytest.mark.parametrize(
+    "text", ["0.65", "um", "0 mm", "-1 mm", "1 2 mm", "1 px", "nan mm", "1e99 m", "1x2x3 mm"]
+)
+def test_what_is_no_pixel_is_refused(text: str) -> None:
+    with pytest.raises(ImageError, match=r"is no size of a pixel; allowed: a length with its unit"):
+        parse_pixel(text)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "unit", "corrected", "named"),
+    [
+        ((2.0, 1.0, 1.0), "mm", (2.0, 0.5, 0.25), "mm"),
+        ((2.0, 1.0, 1.0), "µm", (2.0, 500.0, 250.0), "µm"),
+        ((4.0, 1.0, 1.0), "", (1.0, 0.5, 0.25), "mm"),  # the unit is the same along all axes
+        ((None, None, None), "", (None, 0.5, 0.25), "mm"),
+        ((4.0, None, None), "pixel", (None, 0.5, 0.25), "mm"),
+    ],
+)
+def test_a_corrected_pixel(
+    spacing: tuple[float | None, ...], unit: str, corrected: tuple[float | None, ...], named: str
+) -> None:
+    info = SourceInfo(Path("a.tif"), "ZYX", (4, 40, 60), np.dtype(np.uint8), spacing, unit)
+    found = with_pixel(info, (0.5, 0.25))
+    assert (found.spacing, found.unit) == (corrected, named)
+    assert pixel_mm(found) == (0.5, 0.25)
+    small = with_pixel(image((None, None), ""), (2e-4, 2e-4))
+    assert (small.unit, small.spacing) == ("µm", pytest.approx((0.2, 0.2)))

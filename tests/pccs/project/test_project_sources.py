@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pccs.errors import ImageError, PccsError, ProjectError
+from pccs.images import write_tiff
 from pccs.project import Item, Project
 from pccs.project.items import decode, encode, unique_stem
 
@@ -192,6 +193,19 @@ def test_what_is_changed_after_a_first_save_is_saved_again(tmp_path: Path, proje
         again.set_complete("a", False)
         with Project.open(project.path, write=False) as reader:
             assert reader.sources["a"].info.window == (20, 100)
+
+
+def test_a_corrected_pixel_size_is_kept_and_can_be_taken_back(tmp_path: Path, project: Project) -> None:
+    write_tiff(tmp_path / "a.tif", np.zeros((3, 20, 30), np.uint8), "ZYX", (5.0, 0.7, 0.7), "mm")
+    project.add_source(tmp_path / "a.tif")
+    told = project.sources["a"].info
+    project.set_pixel("a", (0.5, 0.25))
+    with Project.open(project.path, write=False) as reader:
+        assert reader.sources["a"].info.spacing == (5.0, 0.5, 0.25)
+    project.set_pixel("a", None)
+    assert project.sources["a"].info == told
+    with pytest.raises(ProjectError, match="no item 'b'"):
+        project.set_pixel("b", (0.5, 0.25))
 
 
 # ------------------------------------------------------------ choosing
