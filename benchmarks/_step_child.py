@@ -140,9 +140,9 @@ def level_stage(classes: int, device: torch.device, clock: Clock) -> float:
 
 
 def peak_gib(device: torch.device) -> float:
-    """Largest memory so far: of the accelerator, or resident."""
+    """Largest memory so far: what is held of the accelerator, recordings too, or resident."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
+        return torch.cuda.max_memory_reserved(device) / 2**30
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 

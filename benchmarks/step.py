@@ -41,7 +41,7 @@ class Configuration:
     side: int = 224
     steps: int = STEPS
     replay: bool = True
-    """Whether a GPU replays the passes of the networks from CUDA graphs."""
+    """Whether a GPU replays the step from a CUDA graph."""
 
     @property
     def how(self) -> str:
