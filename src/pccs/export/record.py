@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pccs.atomic import write_json
 from pccs.export.base import ItemPredictor
 from pccs.project import Project
 from pccs.tidy import Cleaning
+
+if TYPE_CHECKING:
+    from pccs.nets import ModelFacts
 
 _PACKAGES = ("napari-pccs", "torch", "numpy", "scipy", "scikit-image")
 
@@ -47,7 +50,10 @@ def record_of(
 def _model(project: Project, predictor: ItemPredictor | None) -> dict[str, Any] | None:
     if predictor is None:
         return None
-    return {name: getattr(predictor, name, None) for name in ("run", "step")}
+    found = {name: getattr(predictor, name, None) for name in ("run", "step")}
+    facts: ModelFacts | None = getattr(predictor, "facts", None)
+    seen = None if facts is None else facts.resolution.working_mm
+    return found if seen is None else {**found, "pixel_mm": list(seen)}
 
 
 def versions() -> dict[str, str]:

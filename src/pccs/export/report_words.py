@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pccs.export.report_facts import Quality
+from pccs.images import pixel_words
 
 _CLEANING = {
     "smooth": "outlines were smoothed by opening and closing with a disk of radius {} pixels",
@@ -50,9 +51,12 @@ def training_words(record: dict[str, Any], quality: Quality) -> str:
     preset = quality.settings.get("preset", "unknown")
     minutes = f" ({quality.seconds / 60:.1f} minutes)" if quality.seconds else ""
     taught = "the annotated pixels alone" if preset == "supervised" else "annotated and unannotated pixels"
-    return (
+    pixel = model.get("pixel_mm")
+    trained = (
         f"A U-Net was trained on {taught} (preset {preset!r}) for {quality.steps:,} steps{minutes}{chosen}."
     )
+    seen = f" It sees images with pixels of {pixel_words((pixel[0], pixel[1]))}." if pixel else ""
+    return trained + seen
 
 
 def quality_words(quality: Quality) -> list[str]:

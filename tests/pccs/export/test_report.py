@@ -13,8 +13,10 @@ import pytest
 from PIL import Image
 
 from pccs.export import Cleaning, export_project
+from pccs.export.record import record_of
 from pccs.export.report import PICTURES, SIDE, picture_of
 from pccs.export.report_facts import quality_of
+from pccs.export.report_words import training_words
 from pccs.labels import make_class
 from pccs.project import Project
 from tests.pccs.export.conftest import CLASSES, truth
@@ -114,6 +116,21 @@ def test_quality_is_that_of_the_model_in_use_with_its_uncertainty(tmp_path: Path
     assert quality is not None
     assert quality.last is not None
     assert quality.last.step == 150
+
+
+def test_the_pixels_that_a_model_sees_are_recorded_and_said(finished: Project) -> None:
+    from pccs.nets import ModelFacts
+    from pccs.nets.resolution import Resolution
+
+    trained(finished)
+    quality = quality_of(finished)
+    assert quality is not None
+    predictor = ThresholdPredictor()
+    predictor.facts = ModelFacts(CLASSES, 1, 0.5, (4,) * 5, 8, (1.0, 1.0))  # type: ignore[attr-defined]
+    assert predictor.facts.resolution == Resolution(0.5, (1.0, 1.0))  # type: ignore[attr-defined]
+    record = record_of(finished, predictor, fmt="tiff", what=[], maps="float32", cleaning=Cleaning())
+    assert record["model"]["pixel_mm"] == [2.0, 2.0]
+    assert training_words(record, quality).endswith("It sees images with pixels of 2 mm.")
 
 
 def test_tidying_changes_what_the_model_says_and_no_paint(tmp_path: Path, finished: Project) -> None:
