@@ -7,9 +7,11 @@ that a hundred thousand cost the scheduler no more than a hundred.
 
 from __future__ import annotations
 
+import math
+import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,27 +22,30 @@ from typing import TYPE_CHECKING, Any
 from pccs.atomic import sweep
 from pccs.cluster.job import SLICES, Job, Share, shares_of
 from pccs.errors import ClusterError, ExportError, PccsError
-from pccs.export.base import ItemPredictor, Progress
+from pccs.export.base import Progress
 from pccs.export.formats import TOGETHER
 from pccs.export.journal import Journal
 from pccs.export.record import versions
 from pccs.export.segment import journal_of, kinds_of
 from pccs.export.stream import ResultStream, make_folder, write_classes
+from pccs.images import SourceInfo
 from pccs.project import Item, Project
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+    from pccs.predict import Predictor
+
 _AHEAD, _FEWEST = 4, 32
 """Images with the cluster for each of its threads, and at least."""
 _PATIENCE = 1.0
-"""Seconds without an answer after which it is looked whether there are workers at all."""
+"""Seconds after which it is looked again how many workers there are."""
 
 
 def segment_on_cluster(
     client: Client,
     project: Project,
-    predictor: ItemPredictor,
+    predictor: Predictor,
     out: str | Path,
     *,
     items: Iterable[str | Item] | None = None,
@@ -94,7 +99,8 @@ def segment_on_cluster(
         tally = _Tally(journal, sum(len(share.planes) for share in shares), progress, on_error)
         left = (share for share in shares if not tally.was_done(share))
         with _watched(client, lost):
-            for event in _Flight(client, job, waiting or (lambda: None)).events(left):
+            flight = _Flight(client, job, waiting or (lambda: None), predictor.rows_of_tiles)
+            for event in flight.events(left):
                 tally.take(event)
     journal.close()
     for kind in kinds:
@@ -185,10 +191,12 @@ class _Flown:
 
 
 class _Flight:
-    """The shares that are with the cluster."""
+    """The shares that are with the cluster; ``rows`` says in how many rows of tiles a plane is segmented."""
 
-    def __init__(self, client: Client, job: Job, waiting: Callable[[], None]) -> None:
-        self._client, self._job, self._waiting = client, job, waiting
+    def __init__(
+        self, client: Client, job: Job, waiting: Callable[[], None], rows: Callable[[SourceInfo], int]
+    ) -> None:
+        self._client, self._job, self._waiting, self._rows = client, job, waiting, rows
         self._landed: SimpleQueue[Future] = SimpleQueue()
         self._flying: dict[str, _Flown] = {}
         self._owner: dict[str, str] = {}
@@ -196,20 +204,19 @@ class _Flight:
 
     def events(self, shares: Iterator[Share]) -> Iterator[_Event]:
         """Give all ``shares`` to the cluster, some at a time, and tell what comes back."""
-        room = _FEWEST
+        looked, room = -math.inf, _FEWEST
         while True:
+            if time.monotonic() - looked > _PATIENCE:
+                looked, room = time.monotonic(), self._room()
             for share in islice(shares, max(0, room - len(self._flying))):
                 self._submit(share)
             if not self._flying:
                 return
-            try:
-                future = self._landed.get(timeout=_PATIENCE)
-            except Empty:
-                room = self._room()
-                continue
-            yield from self._event(future)
+            with suppress(Empty):
+                yield from self._event(self._landed.get(timeout=_PATIENCE))
 
     def _room(self) -> int:
+        """How many images to have with the cluster: its workers come and go."""
         threads: int = sum(self._client.nthreads().values())
         if not threads:
             self._waiting()
@@ -218,19 +225,37 @@ class _Flight:
     def _submit(self, share: Share) -> None:
         from pccs.cluster import work
 
-        parts = list(share.parts()) if len(share.planes) > SLICES else []
-        flown = [self._send(work.part, one) for one in parts]
-        last = self._send(work.written, share, flown) if parts else self._send(work.whole, share)
-        planes = {future.key: (future, len(one.planes)) for future, one in zip(flown, parts, strict=True)}
-        self._flying[last.key] = _Flown(share, last, planes, len(share.planes))
-        self._owner |= dict.fromkeys(planes, last.key)
+        rows = self._rows(share.source.info)
+        if rows == 1 and len(share.planes) <= SLICES:
+            last, parts = self._send(work.whole, share), []
+        else:
+            parts = [
+                part for one in share.parts(1 if rows > 1 else SLICES) for part in self._parts(one, rows)
+            ]
+            last = self._send(work.written, share, [future for future, _ in parts])
+        for future in (last, *(future for future, _ in parts)):
+            future.add_done_callback(self._landed.put)
+        held = {future.key: (future, planes) for future, planes in parts}
+        self._flying[last.key] = _Flown(share, last, held, len(share.planes))
+        self._owner |= dict.fromkeys(held, last.key)
 
-    def _send(self, task: Callable[..., Any], share: Share, *more: Sequence[Future]) -> Future:
+    def _parts(self, share: Share, rows: int) -> Iterator[tuple[Future, int]]:
+        """The tasks that segment ``share``, and how many planes are done with each."""
+        from pccs.cluster import work
+
+        if rows == 1:
+            yield self._send(work.part, share), len(share.planes)
+            return
+        above = None
+        for number in range(rows):
+            shares = self._send(work.row, share, number)
+            yield self._send(work.lines, share, number, shares, above), int(number == rows - 1)
+            above = self._client.submit(work.last_line, shares, key=f"{shares.key}-last", pure=False)
+
+    def _send(self, task: Callable[..., Any], share: Share, *more: Any) -> Future:
         self._number += 1
         key = f"{task.__name__}-{self._name}-{self._number}"
-        future = self._client.submit(task, self._job, share, *more, key=key, pure=False)
-        future.add_done_callback(self._landed.put)
-        return future
+        return self._client.submit(task, self._job, share, *more, key=key, pure=False)
 
     def _event(self, future: Future) -> Iterator[_Event]:
         if future.key in self._owner:

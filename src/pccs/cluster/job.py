@@ -49,10 +49,10 @@ class Share:
         every = list(self.source.items())
         return [every[index] for index in self.planes]
 
-    def parts(self) -> Iterator[Share]:
-        """The same, as several tasks."""
-        for first in range(0, len(self.planes), SLICES):
-            yield Share(self.source, self.planes[first : first + SLICES])
+    def parts(self, most: int) -> Iterator[Share]:
+        """The same, as shares of so many planes at most."""
+        for first in range(0, len(self.planes), most):
+            yield Share(self.source, self.planes[first : first + most])
 
 
 def shares_of(project: Project, items: Iterable[Item]) -> list[Share]:

@@ -7,23 +7,34 @@ image that two of them segment is the same file twice.
 
 from __future__ import annotations
 
+import ctypes
+import os
 import re
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pccs.cluster.job import Job, Share
 from pccs.errors import ClusterError, PccsError
 from pccs.export.record import versions
-from pccs.export.segment import planes_by
+from pccs.export.segment import planes_by, planes_of
 from pccs.export.stream import Planes, ResultStream
 from pccs.predict import Predictor
 from pccs.project import Item, Project
 
 Part: TypeAlias = dict[int, Planes] | PccsError
-"""What was found in some planes of a stack, by number of the plane."""
+"""What was found in some planes of an image, or in some rows of one, by number of the plane."""
+Shares: TypeAlias = NDArray[np.float32] | PccsError
+"""Probabilities ``(C, h, w)`` at the working scale."""
 
+_TRIM = "MALLOC_TRIM_THRESHOLD_"
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""What ``malloc.h`` calls them."""
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -55,16 +66,48 @@ def part(job: Job, share: Share) -> Part:
             return error
 
 
+def row(job: Job, share: Share, number: int) -> Shares:
+    """Look at one row of tiles of a large plane."""
+    with _ONE_AT_A_TIME:
+        try:
+            room = _room_of(job, share)
+            return room.predictor.look_at_row(room.project, share.items()[0], number)
+        except PccsError as error:
+            return error
+
+
+def last_line(shares: Shares) -> Shares:
+    """What the row of tiles below needs of this one."""
+    return shares if isinstance(shares, PccsError) else shares[:, -1:].copy()
+
+
+def lines(job: Job, share: Share, number: int, shares: Shares, above: Shares | None) -> Part:
+    """The lines of the image that a row of tiles completes, as :func:`written` takes them."""
+    if isinstance(shares, PccsError):
+        return shares
+    if isinstance(above, PccsError):
+        return above
+    with _ONE_AT_A_TIME:
+        try:
+            predictor = _room_of(job, share).predictor
+            seen = predictor.see_row(share.source.info, number, shares, above)
+        except PccsError as error:
+            return error
+    return {} if seen is None else {share.planes[0]: planes_of(seen, job.kinds)}
+
+
 def written(job: Job, share: Share, parts: Sequence[Part]) -> PccsError | None:
-    """Write a stack whose parts were segmented, here or elsewhere."""
-    planes: dict[int, Planes] = {}
+    """Write an image whose parts were segmented, here or elsewhere; rows of a plane in their order."""
+    planes: dict[int, list[Planes]] = {}
     for one in parts:
         if isinstance(one, PccsError):
             return one
-        planes |= one
+        for index, found in one.items():
+            planes.setdefault(index, []).append(found)
 
     def look(item: Item) -> Planes:
-        return planes[item.index]
+        own = planes[item.index]
+        return own[0] if len(own) == 1 else {k: np.concatenate([p[k] for p in own], axis=-2) for k in own[0]}
 
     with _ONE_AT_A_TIME:
         try:
@@ -90,6 +133,7 @@ def _room_of(job: Job, share: Share) -> _Room:
 @lru_cache(maxsize=1)
 def _room(job: Job) -> _Room:
     _check_versions(job)
+    _keep_memory()
     project = Project.open(job.project, write=False)
     return _Room(project, Predictor.from_model(job.model, device=_device(job.device)))
 
@@ -103,6 +147,18 @@ def _check_versions(job: Job) -> None:
                 f"a worker has {name} {here.get(name, 'not at all')}, and the command {wanted}",
                 remedy="Give all machines one installation, or the same versions",
             )
+
+
+def _keep_memory() -> None:
+    """Undo what Dask asks of glibc: with it, the memory of every large tensor is given back and cleared anew.
+
+    The numbers are those that glibc comes to by itself where nobody asks for anything.
+    """
+    if _TRIM in os.environ:
+        with suppress(OSError, AttributeError):
+            libc = ctypes.CDLL(None)
+            libc.mallopt(_MMAP_THRESHOLD, 2**25)
+            libc.mallopt(_TRIM_THRESHOLD, 2**26)
 
 
 def _device(name: str) -> str:

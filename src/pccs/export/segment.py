@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pccs.errors import PccsError
-from pccs.export.base import ItemPredictor, Progress
+from pccs.export.base import ItemPredictor, ItemSeen, Progress
 from pccs.export.formats import TOGETHER
 from pccs.export.journal import Journal
 from pccs.export.record import versions
@@ -93,14 +93,13 @@ def kinds_of(*, uncertainty: bool, probabilities: bool) -> list[str]:
 
 def planes_by(predictor: ItemPredictor, project: Project, kinds: Sequence[str]) -> Callable[[Item], Planes]:
     """What gives the planes of an item by kind."""
-    names = {kind: "labels" if kind == "masks" else kind for kind in kinds}
     look = predictor.predict_item if "probabilities" in kinds else predictor.look_at
+    return lambda item: planes_of(look(project, item), kinds)
 
-    def planes_of(item: Item) -> Planes:
-        seen = look(project, item)
-        return {kind: getattr(seen, name) for kind, name in names.items()}
 
-    return planes_of
+def planes_of(seen: ItemSeen, kinds: Sequence[str]) -> Planes:
+    """What a model said, by kind."""
+    return {kind: getattr(seen, "labels" if kind == "masks" else kind) for kind in kinds}
 
 
 def journal_of(project: Project, folder: Path, kinds: Sequence[str], fmt: str, identity: str) -> Journal:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pccs.predict.tiles import fits, pad_to_multiple, tiles
+from pccs.predict.tiles import fits, pad_to_multiple, rows_of_tiles, tiles
 
 
 @torch.no_grad()
@@ -44,6 +44,35 @@ def bands(
     grow = _Grow(height, size)
     for shares in _rows(tiles(net, padded, between, side=side), padded.shape[-1]):
         yield from grow.add(shares[..., :width])
+
+
+@torch.no_grad()
+def one_row(net: nn.Module, small: Tensor, row: int) -> Tensor:
+    """Probabilities ``[C, h, w]`` at the working scale of one row of tiles of ``small``, from 0."""
+    padded, (_, width) = pad_to_multiple(small[None])
+    return next(_rows(tiles(net, padded, row=row), padded.shape[-1]))[..., :width]
+
+
+def grown(
+    shares: Tensor, above: Tensor | None, row: int, height: int, size: tuple[int, int]
+) -> Iterator[tuple[slice, Tensor]]:
+    """What :func:`bands` gives once it has the row of tiles number ``row``.
+
+    Parameters
+    ----------
+    shares
+        What :func:`one_row` gives.
+    above
+        The last line ``[C, 1, w]`` of the row of tiles before; ``None`` for the first.
+    height
+        How many lines the image has at the working scale.
+    size
+        ``(H, W)`` of the image.
+    """
+    grow = _Grow(height, size)
+    if above is not None:
+        grow.go_on(rows_of_tiles(height)[row].start, above)
+    yield from grow.add(shares)
 
 
 def _rows(parts: Iterator[tuple[slice, slice, Tensor]], width: int) -> Iterator[Tensor]:
@@ -78,6 +107,11 @@ class _Grow:
         self._height, self._size = height, size
         self._have = self._given = 0
         self._last: Tensor | None = None
+
+    def go_on(self, have: int, last: Tensor) -> None:
+        """Begin after ``have`` rows, the last of which is ``last [C, 1, w]``."""
+        self._have, self._last = have, last
+        self._given = len(self._places(last.device)[0])
 
     def add(self, shares: Tensor) -> Iterator[tuple[slice, Tensor]]:
         """Take the next rows ``[C, h, w]``, and give what can be given with them."""

@@ -18,11 +18,15 @@ from pccs.data.normalise import Statistics, match_channels, measure, normalise
 from pccs.data.store import ItemStore, resize_image
 from pccs.errors import ImageError, MemoryShort, ModelError, is_out_of_memory
 from pccs.events import Region
-from pccs.images.physical import PixelSize
+from pccs.images import SourceInfo
+from pccs.images.physical import PixelSize, pixel_mm
 from pccs.nets import ModelFacts, SegmentationNet, checkpoint
 from pccs.nets.model_file import NAME, Origin, StoredModel, read_model, weights_digest, write_model
 from pccs.nets.runtime import place, resolve_device, to_device
-from pccs.predict.prediction import Prediction, Seen, Sight, look
+from pccs.nets.unet import DEEPEST
+from pccs.predict import tiles
+from pccs.predict.bands import grown, one_row
+from pccs.predict.prediction import Canvas, Prediction, Seen, Sight, look
 from pccs.predict.tiles import SMALLER, fits, pad_to_multiple
 from pccs.project import Item, Project, Run
 
@@ -110,6 +114,12 @@ class Predictor:
 
         return save_onnx(self.facts, self.net, path, {"run": self.run, "step": self.step})
 
+    def save_bioimageio(self, path: Path, origin: Origin | None = None) -> None:
+        """Write a package of bioimage.io (:func:`pccs.predict.bioimageio.save_bioimageio`)."""
+        from pccs.predict.bioimageio import save_bioimageio
+
+        save_bioimageio(self.facts, self.net, path, origin or self.origin)
+
     @classmethod
     def from_model(cls, path: Path, *, device: str = "auto") -> Predictor:
         """A model written by :meth:`save_model`, the file or its folder; it needs no project.
@@ -164,6 +174,8 @@ class Predictor:
         full = torch.from_numpy(np.ascontiguousarray(fitted))
         shape = full.shape[1], full.shape[2]
         small = resize_image(full, self.facts.resolution.size(shape, pixel_mm))
+        if self.facts.context:  # nothing is known of its neighbours
+            small = small.repeat(2 * self.facts.context + 1, 1, 1)
         return self._predicted(Sight(small, shape))
 
     def predict_item(self, project: Project, item: str | Item) -> Prediction:
@@ -193,6 +205,42 @@ class Predictor:
         part = image[:, rows.cut, cols.cut].contiguous()
         return self._predicted(Sight(part, (rows.length, cols.length), (rows.inner, cols.inner)))
 
+    def rows_of_tiles(self, info: SourceInfo) -> int:
+        """In how many rows of tiles a plane of ``info`` is predicted; 1 when it goes through in one piece."""
+        height, width = self._working_size(info)
+        padded = [n + -n % DEEPEST for n in (height, width)]
+        return 1 if math.prod(padded) <= tiles.WHOLE else len(tiles.rows_of_tiles(height))
+
+    def look_at_row(self, project: Project, item: str | Item, row: int) -> NDArray[np.float32]:
+        """Probabilities ``(C, h, w)`` of one row of tiles, at the working scale, for :meth:`see_row`."""
+        small = to_device(self._sight(project, item).small[None], self.device)[0]
+        shares: NDArray[np.float32] = one_row(self.net, small, row).cpu().numpy()
+        return shares
+
+    def see_row(
+        self, info: SourceInfo, row: int, shares: NDArray[np.float32], above: NDArray[np.float32] | None
+    ) -> Prediction | None:
+        """The lines of the image that a row of tiles completes, at its own size; ``None`` if there are none.
+
+        Parameters
+        ----------
+        shares
+            What :meth:`look_at_row` gives.
+        above
+            ``(C, 1, w)``, the last line of the row of tiles before; ``None`` for the first row.
+        """
+        height, _ = self._working_size(info)
+        placed = torch.from_numpy(shares).to(self.device)
+        before = None if above is None else torch.from_numpy(above).to(self.device)
+        for _, lines in grown(placed, before, row, height, info.plane_shape):
+            size = lines.shape[-2], lines.shape[-1]
+            canvas = Canvas(size, self._values, disagreement=False, probabilities=True)
+            canvas.fill(slice(0, size[0]), lines, None)
+            seen = canvas.seen((slice(None), slice(None)))
+            assert isinstance(seen, Prediction)
+            return seen
+        return None
+
     @torch.no_grad()
     def embed(self, project: Project, item: str | Item) -> NDArray[np.float32]:
         """Mean bottleneck feature of an item, ``(D,)`` of unit length: how much two look alike."""
@@ -203,11 +251,19 @@ class Predictor:
         unit: NDArray[np.float32] = F.normalize(vector, dim=0).cpu().numpy()
         return unit
 
+    def _working_size(self, info: SourceInfo) -> tuple[int, int]:
+        return self.facts.resolution.size(info.plane_shape, pixel_mm(info))
+
     def _items(self, project: Project) -> ItemStore:
         if self._store is None or self._store.project is not project:
             facts = self.facts
             self._store = ItemStore(
-                project, channels=facts.channels, scale=facts.scale, pixel_mm=facts.pixel_mm, budget=2**28
+                project,
+                channels=facts.channels,
+                scale=facts.scale,
+                pixel_mm=facts.pixel_mm,
+                context=facts.context,
+                budget=2**28,
             )
         return self._store
 

@@ -96,6 +96,16 @@ def _spread(length: int, side: int, count: int) -> list[int]:
     return [round((length * (2 * k + 1) / count - side) / 2) for k in range(count)]
 
 
+def _measures(side: int | None) -> tuple[int, int]:
+    tile = side or TILE
+    return tile, min(MARGIN, tile // 4 // DEEPEST * DEEPEST)
+
+
+def rows_of_tiles(height: int) -> list[slice]:
+    """The rows of pixels that each row of tiles gives, of an image that is so high."""
+    return [one.kept for one in sides_of(height + -height % DEEPEST, *_measures(None))]
+
+
 @torch.no_grad()
 def forward_tiled(
     net: nn.Module, x: Tensor, between: Callable[[], None] | None = None, *, side: int | None = None
@@ -121,7 +131,12 @@ def forward_tiled(
 
 @torch.no_grad()
 def tiles(
-    net: nn.Module, x: Tensor, between: Callable[[], None] | None = None, *, side: int | None = None
+    net: nn.Module,
+    x: Tensor,
+    between: Callable[[], None] | None = None,
+    *,
+    side: int | None = None,
+    row: int | None = None,
 ) -> Iterator[tuple[slice, slice, Tensor]]:
     """Rows, columns and logits ``[1, C, h, w]`` of every tile of ``x``, row by row.
 
@@ -131,14 +146,16 @@ def tiles(
         ``[1, channels, H, W]``, sides multiples of 16.
     between, side
         As for :func:`forward_tiled`.
+    row
+        The only row of tiles that is wanted, counted from 0; all by default.
     """
-    tile = side or TILE
-    margin = min(MARGIN, tile // 4 // DEEPEST * DEEPEST)
+    tile, margin = _measures(side)
     if isinstance(net, SegmentationNet):
         if between is not None:
             between()
         net = settle(net, pieces_of(x, tile))
-    for rows in sides_of(x.shape[-2], tile, margin):
+    down = sides_of(x.shape[-2], tile, margin)
+    for rows in down if row is None else [down[row]]:
         for cols in sides_of(x.shape[-1], tile, margin):
             if between is not None:
                 between()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -61,6 +63,15 @@ def segment(client: Any, project: Project, predictor: Predictor, out: Path, **mo
     )
 
 
+def pids_of(client: Any) -> dict[str, int]:
+    """The processes by address, when both are there: one may have been killed a moment ago."""
+    limit = time.monotonic() + 60
+    while len(pids := client.run(os.getpid, on_error="ignore")) < 2:
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    return dict(pids)
+
+
 def test_results_are_those_of_one_process(client, project, predictor, plain, tmp_path):
     told: list[tuple[int, int]] = []
     stems = segment(client, project, predictor, tmp_path / "out", progress=lambda *n: told.append(n))
@@ -73,7 +84,7 @@ def test_results_are_those_of_one_process(client, project, predictor, plain, tmp
 def test_a_worker_is_killed_and_nothing_is_missing_or_twice(
     client, project, predictor, plain, tmp_path, monkeypatch
 ):
-    pids = client.run(os.getpid)
+    pids = pids_of(client)
     lost: list[str] = []
     noted: list[str] = []
     monkeypatch.setattr(Journal, "add", _noting(Journal.add, noted))
@@ -103,13 +114,13 @@ def test_what_a_call_has_finished_is_not_done_again(client, project, predictor, 
     out = tmp_path / "out"
 
     def interrupt(done: int, total: int) -> None:
-        if done >= 5:
+        if done >= 24:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         segment(client, project, predictor, out, progress=interrupt)
     finished = (out / NAME).read_text().count("\n") - 1
-    assert finished >= 1
+    assert finished >= 4
     assert not list(out.glob(".pccs-*"))
     before: list[int] = []
     assert len(segment(client, project, predictor, out, resumed=before.append)) == 13
@@ -121,7 +132,7 @@ def test_one_process_goes_on_where_a_cluster_stopped(client, project, predictor,
     out = tmp_path / "out"
 
     def interrupt(done: int, total: int) -> None:
-        if done >= 5:
+        if done >= 24:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -132,7 +143,7 @@ def test_one_process_goes_on_where_a_cluster_stopped(client, project, predictor,
             project, predictor, out, uncertainty=True, probabilities=True,
             identity=predictor.identity(), resumed=before.append,
         )  # fmt: skip
-    assert before[0] >= 1
+    assert before[0] >= 4
     assert results(out) == plain
 
 
@@ -165,6 +176,42 @@ def test_what_cannot_be_done_by_many_is_refused(client, project, predictor, tmp_
     assert not (tmp_path / "out" / "masks").exists()
 
 
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A Zarr array in chunks that is looked at in eight rows of tiles."""
+    zarr = pytest.importorskip("zarr", reason="the extra 'formats' is not installed")
+    place = tmp_path / "large.zarr"
+    array = zarr.create_array(place, shape=(5200, 400), chunks=(256, 256), dtype="uint8")
+    array[...] = np.random.default_rng(0).integers(0, 255, (5200, 400), np.uint8)
+    return place
+
+
+@pytest.mark.parametrize("fmt", ["ome-zarr", "tiff"])
+def test_rows_of_a_large_image_are_shared_though_a_worker_is_killed(
+    client, predictor, large, tmp_path, monkeypatch, fmt
+):
+    pids, heard = pids_of(client), []
+    original = hand_out._Flight._event
+
+    def event(flight: Any, future: Any) -> Iterator[Any]:
+        heard.append(future.key.split("-")[0])
+        if len(heard) == 3:
+            os.kill(pids.popitem()[1], signal.SIGKILL)
+        yield from original(flight, future)
+
+    monkeypatch.setattr(hand_out._Flight, "_event", event)
+    with without_project([large], predictor.facts.classes, axes="YX", place=tmp_path) as project:
+        assert predictor.rows_of_tiles(project.sources["large"].info) == 8
+        segment(client, project, predictor, tmp_path / "out", fmt=fmt)
+        with one_thread():
+            segment_to_folder(
+                project, predictor, tmp_path / "plain", fmt=fmt, uncertainty=True, probabilities=True
+            )
+    assert heard.count("lines") == 8
+    assert heard[-1] == "written"
+    assert results(tmp_path / "out") == results(tmp_path / "plain")
+
+
 # -------------------------------------------------------------------- one worker, without a cluster
 
 
@@ -188,11 +235,42 @@ def test_a_worker_refuses_what_is_not_meant(project, job):
 class _Ended:
     """A task that ended in some way."""
 
-    def __init__(self, status: str, error: Exception | None = None) -> None:
-        self.status, self._error = status, error
+    def __init__(self, status: str, error: Exception | None = None, key: str = "") -> None:
+        self.status, self._error, self.key = status, error, key
 
     def exception(self) -> Exception | None:
         return self._error
+
+    def result(self) -> None:
+        return None
+
+    def add_done_callback(self, done: Callable[[Any], None]) -> None:
+        done(self)
+
+
+class _Many:
+    """A cluster of so many threads that does everything at once; it counts what it is asked for."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads, self.asked = threads, 0
+
+    def nthreads(self) -> dict[str, int]:
+        return {"tcp://one": self.threads}
+
+    def submit(self, *what: Any, key: str, pure: bool) -> _Ended:
+        self.asked += 1
+        return _Ended("finished", key=key)
+
+
+@pytest.mark.parametrize(("threads", "ahead"), [(0, 32), (2, 32), (1000, 4000)])
+def test_as_many_images_are_with_the_cluster_as_its_workers_need(project, job, threads, ahead):
+    client, waited = _Many(threads), []
+    shares = [Share(project.sources["i00"], (0,))] * 5000
+    events = hand_out._Flight(client, job, lambda: waited.append(1), lambda source: 1).events(iter(shares))
+    next(events)
+    assert client.asked == ahead
+    assert bool(waited) == (threads == 0)
+    assert sum(1 for _ in events) == 4999
 
 
 def test_what_the_cluster_says_of_a_task_becomes_a_sentence(project):
