@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_pccs import unforeseen
 
-INTERVAL_MS = 40
+INTERVAL_MS = 20
 """Pause between two ticks: what the worker says is on screen well within 150 ms."""
 
 
