@@ -40,11 +40,7 @@ class FastHand(Hand):
     STROKE, REST = 12, 3
 
     def move_on(self) -> None:
-        """Move without a button, as every hand does between two strokes.
-
-        vispy keeps the mouse events of a drag until then, each one the one before it: without these moves
-        all events of all rounds would hang on the last.
-        """
+        """Move without a button, as in the rest between two strokes."""
         for position in range(3):
             wait(0.02)
             self.hover(position)

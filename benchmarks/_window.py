@@ -24,6 +24,8 @@ BEAT_MS = 10
 """Milliseconds between two beats of the heart whose lateness is the delay of the event loop."""
 HAND_MS = 16
 """Milliseconds between two positions of the mouse: a usual mouse at 60 Hz."""
+_MOVES_ON = 3
+"""Moves without a button after a stroke."""
 PATIENCE = 300.0
 """Seconds until something that has to happen counts as broken."""
 
@@ -135,7 +137,9 @@ class Window:
 class Hand:
     """Paints strokes with the mouse: real events to the canvas, as fast as a mouse sends them.
 
-    Each stroke is a loop on the middle of the canvas of a second and a half, then a rest.
+    Each stroke is a loop on the middle of the canvas of a second and a half, then a rest in which the mouse
+    moves on without a button, as every hand does. vispy keeps the mouse events of a drag until then, each one
+    the one before it: without these moves all events of all strokes would hang on the last.
     """
 
     STROKE, REST = 90, 45
@@ -177,6 +181,8 @@ class Hand:
         elif position == self.STROKE:
             self._send("MouseButtonRelease", self._where(position))
             self._on_stroke(True)
+        elif position <= self.STROKE + _MOVES_ON:
+            self.hover(position)
 
     def hover(self, position: int) -> None:
         """Move over the canvas with no button held."""
