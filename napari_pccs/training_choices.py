@@ -83,6 +83,15 @@ ORIENTATION = Choice(
     "data.orientation",
     (Option("any", "no up or down", "any"), Option("upright", "an up and a down", "upright")),
 )
+CONTEXT = Choice(
+    "context",
+    "Slices beside",
+    "Of a stack, slices before and after the one that is segmented that the network sees with it.\n"
+    "They tell what a single slice leaves open, and masks change less from slice to slice; training takes "
+    "somewhat longer. Images that are no stacks gain nothing.",
+    "data.context",
+    (Option("0", "none", "0"), Option("1", "one on each side", "1"), Option("2", "two on each side", "2")),
+)
 HOLDOUT = Choice(
     "holdout",
     "Kept to measure",
@@ -91,7 +100,7 @@ HOLDOUT = Choice(
     (Option("10", "10 %", "0.1"), Option("20", "20 %", "0.2"), Option("5", "5 %", "0.05")),
 )
 SEEN: tuple[Choice, ...] = (DETAIL, EFFORT)
-FOLDED: tuple[Choice, ...] = (CROP, ORIENTATION, HOLDOUT)
+FOLDED: tuple[Choice, ...] = (CROP, ORIENTATION, CONTEXT, HOLDOUT)
 DEVICES = {
     "auto": "Automatic",
     "cpu": "CPU",
@@ -128,7 +137,7 @@ class TrainingChoices:
         found = {}
         sized = sized or (not fresh and self._began_with_a_model())
         for choice in (*SEEN, *FOLDED):
-            if sized and choice is EFFORT:
+            if sized and choice in (EFFORT, CONTEXT):
                 continue
             key = self.option(choice)
             if choice.key in self._own() or key != choice.options[0].key:

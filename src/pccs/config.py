@@ -40,6 +40,8 @@ class DataSettings(_Settings):
     """Working scale: factor from the pixels of an image, of one of typical pixel size, to the network's."""
     physical: bool = True
     """Where images know the size of their pixels, show them all to the network at the same size in mm."""
+    context: int = Field(default=0, ge=0, le=3)
+    """Slices of a stack, on each side, that the network sees beside the one it segments."""
     labelled: int = Field(default=4, ge=1, le=256)
     """Annotated crops in a batch."""
     unlabelled: int = Field(default=6, ge=0, le=256)

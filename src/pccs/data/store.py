@@ -81,8 +81,8 @@ class ItemStore:
     ----------
     project
         Where items come from.
-    channels, scale, pixel_mm
-        What the network takes (:class:`~pccs.nets.resolution.Resolution`).
+    channels, scale, pixel_mm, context
+        What the network takes (:class:`~pccs.nets.ModelFacts`).
     budget
         Bytes of images kept in memory; the first read go first. By default what suits ``device``.
     device
@@ -96,11 +96,14 @@ class ItemStore:
         channels: int,
         scale: float,
         pixel_mm: PixelSize | None = None,
+        context: int = 0,
         budget: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.project = project
-        self.channels = channels
+        self.channels = channels * (2 * context + 1)
+        """Those of an image as it lies here: of the slice before, of the slice itself, of the one after."""
+        self._own, self._context = channels, context
         self.resolution = Resolution(scale, pixel_mm)
         self.device = torch.device(device)
         limit = budget if budget is not None else memory_budget(self.device)
@@ -109,6 +112,8 @@ class ItemStore:
         self._infos: dict[str, tuple[str, SourceInfo]] = {}
         self._targets: dict[str, Tensor] = {}
         self._statistics: dict[str, Statistics] = {}
+        self._near: dict[tuple[str, int], Tensor] = {}
+        """Planes around the item read last: the next one of the stack needs most of them again."""
 
     @property
     def classes(self) -> int:
@@ -165,6 +170,7 @@ class ItemStore:
     def forget_changed(self) -> None:
         """Sources have gone, or are understood differently now: what was read of them is read again."""
         sources = self.project.sources
+        self._near = {}
         for name, (stem, info) in list(self._infos.items()):
             if stem not in sources or sources[stem].info != info:
                 self.images.forget(name)
@@ -192,18 +198,30 @@ class ItemStore:
     def _load_image(self, name: str) -> Tensor:
         item = self.project.item(name)
         info = self.project.sources[item.stem].info
+        if not self._context:
+            return self._load_plane(name, info, item.index)
+        wanted = info.around(item.index, self._context)
+        near = {key: plane for key, plane in self._near.items() if key[0] == item.stem and key[1] in wanted}
+        for index in wanted:
+            if (item.stem, index) not in near:
+                near[item.stem, index] = self._load_plane(name, info, index)
+        self._near = near
+        return torch.cat([near[item.stem, index] for index in wanted])
+
+    def _load_plane(self, name: str, info: SourceInfo, index: int) -> Tensor:
+        """``[C, h, w]`` of a plane of the source of ``name``."""
         size = self._size(info)
         if is_large(info, size):
-            small = read_small(info, item.index, size, self.statistics(name), self.channels)
+            small = read_small(info, index, size, self.statistics(name), self._own)
         else:
-            plane = self.project.image(name)
-            fitted = match_channels(normalise(plane, self.statistics(name, plane)), self.channels)
+            plane = read_plane(info, index)
+            fitted = match_channels(normalise(plane, self.statistics(name, plane)), self._own)
             small = (
                 None if fitted is None else resize_image(torch.from_numpy(np.ascontiguousarray(fitted)), size)
             )
         if small is None:
             raise ImageError(
-                f"item {name!r} has {info.channels} channels where the network takes {self.channels}",
+                f"item {name!r} has {info.channels} channels where the network takes {self._own}",
                 remedy="Keep images with other channels in a project of their own",
             )
         return small

@@ -90,6 +90,15 @@ class SourceInfo:
         """Whether the image has an axis that is cut into planes (even if of length 1)."""
         return bool(self.stack_axes)
 
+    def around(self, index: int, reach: int) -> list[int]:
+        """Planes from ``reach`` before to ``reach`` after plane ``index``, in depth; in time without it.
+
+        At the ends of the stack the last plane stands for those beyond; so does a plane that is no stack's.
+        """
+        length = self.stack_shape[-1] if self.is_stack else 1
+        first = index - index % length
+        return [first + min(max(index - first + k, 0), length - 1) for k in range(-reach, reach + 1)]
+
     @property
     def has_alpha(self) -> bool:
         """Whether the last sample is an alpha channel."""

@@ -27,6 +27,7 @@ class ModelFacts:
 
     ``scale`` is the factor from an image's pixels to the network's; with ``pixel_mm``, of images whose pixels
     have that height and width in mm, and others are brought to the same size (:attr:`resolution`).
+    ``context`` is how many slices on each side it sees beside the one it segments.
     """
 
     classes: tuple[LabelClass, ...]
@@ -35,6 +36,12 @@ class ModelFacts:
     widths: tuple[int, ...]
     embedding: int
     pixel_mm: PixelSize | None = None
+    context: int = 0
+
+    @property
+    def inputs(self) -> int:
+        """Channels the network takes: those of every slice it sees, first to last."""
+        return self.channels * (2 * self.context + 1)
 
     @property
     def resolution(self) -> Resolution:
@@ -65,13 +72,15 @@ class ModelFacts:
 
     def build(self) -> SegmentationNet:
         """The network, with random weights."""
-        return SegmentationNet(self.channels, len(self.classes), self.widths, self.embedding)
+        return SegmentationNet(self.inputs, len(self.classes), self.widths, self.embedding)
 
     def to_json(self) -> dict[str, Any]:
-        """Fit for JSON; a pixel size that nobody knows is left out, as in earlier versions."""
+        """Fit for JSON; pixel size and context are left out where there is none, as in earlier versions."""
         fields = {**asdict(self), "classes": [c.model_dump() for c in self.classes]}
         if self.pixel_mm is None:
             del fields["pixel_mm"]
+        if not self.context:
+            del fields["context"]
         return fields
 
     @classmethod
@@ -85,6 +94,7 @@ class ModelFacts:
                 widths=tuple(_whole(w, 4096) for w in fields["widths"]),
                 embedding=_whole(fields["embedding"], 4096),
                 pixel_mm=_pixel(fields.get("pixel_mm")),
+                context=_whole(fields["context"], 8) if "context" in fields else 0,
             )
             check_classes(found.classes)
             if len(found.widths) != LEVELS:

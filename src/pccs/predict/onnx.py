@@ -34,7 +34,8 @@ PREPARE = (
     "by the factor 'scale', or where 'pixel_mm' is given (height and width in mm) and the image knows its "
     "pixel size, rows by scale * height of its pixel / pixel_mm[0] and columns likewise; padded at the end "
     "to multiples of "
-    f"{DEEPEST} by repeating the edge"
+    f"{DEEPEST} by repeating the edge; with 'context', the channels of so many slices before, of the "
+    "slice itself, and of so many after it (the last one again at the ends of a stack)"
 )
 
 
@@ -69,12 +70,12 @@ def save_onnx(facts: ModelFacts, net: nn.Module, path: Path, more: Mapping[str, 
     whole = _Shares(copy.deepcopy(net).cpu().float()).eval()
     facts_ = {**facts.to_json(), "prepare": PREPARE, **more}
     with writing(path) as temporary:
-        _trace(whole, facts.channels, temporary)
+        _trace(whole, facts.inputs, temporary)
         model = onnx.load(temporary)
         onnx.helper.set_model_props(model, {"pccs": json.dumps(facts_, ensure_ascii=False)})
         onnx.checker.check_model(model)
         onnx.save(model, temporary)
-        worst = _compare(whole, facts.channels, temporary, runtime)
+        worst = _compare(whole, facts.inputs, temporary, runtime)
         if not worst <= TOLERANCE:
             raise ExportError(
                 f"the ONNX file differs from the network by {worst:.2g}",

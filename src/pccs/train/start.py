@@ -84,7 +84,8 @@ class Start:
         """
         facts, net = self.stored.facts, settings.net
         for name, theirs, ours in (
-            ("net.widths", facts.widths, net.widths), ("net.embedding", facts.embedding, net.embedding)
+            ("net.widths", facts.widths, net.widths), ("net.embedding", facts.embedding, net.embedding),
+            ("data.context", facts.context, settings.data.context),
         ):  # fmt: skip
             if name in asked and theirs != ours:
                 raise ModelError(
@@ -94,6 +95,7 @@ class Start:
                 )
         tree = settings.model_dump()
         tree["net"] |= {"widths": facts.widths, "embedding": facts.embedding}
+        tree["data"]["context"] = facts.context
         if "optim.rate" not in asked:
             known = len(self._pairs(classes)) == len(classes)
             tree["optim"]["rate"] *= _RATE_KNOWN if known else _RATE_NEW
@@ -130,6 +132,7 @@ class Start:
             widths=model.widths,
             embedding=model.embedding,
             pixel_mm=seen.pixel_mm,
+            context=model.context,
         )
 
     def _resolution(self, project: Project, settings: DataSettings) -> Resolution:

@@ -54,7 +54,12 @@ class Trainer:
         if start is not None:
             start.fill(net, facts.classes)
         store = ItemStore(
-            project, channels=facts.channels, scale=facts.scale, pixel_mm=facts.pixel_mm, device=device
+            project,
+            channels=facts.channels,
+            scale=facts.scale,
+            pixel_mm=facts.pixel_mm,
+            context=facts.context,
+            device=device,
         )
         self.sampler = Sampler(store, settings.data, seed=settings.seed)
         self.gate = Gate(settings.method)
@@ -323,6 +328,7 @@ def _facts(project: Project, settings: TrainSettings) -> ModelFacts:
         widths=settings.net.widths,
         embedding=settings.net.embedding,
         pixel_mm=seen.pixel_mm,
+        context=settings.data.context,
     )
 
 
