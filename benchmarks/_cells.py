@@ -37,7 +37,7 @@ ENGINE = ("config.py", "data", "images", "labels.py", "method", "metrics", "nets
 """The parts of ``src/pccs`` that decide a result."""
 HARNESS = ("_data.py", "_measure.py", "_scribbles.py")
 """The parts of the benchmarks that do."""
-LATER = {"data": {"physical": True}, "method": {"threshold_start": 0.36, "threshold_end": 0.72}}
+LATER = {"data": {"physical": True, "context": 0}, "method": {"threshold_start": 0.36, "threshold_end": 0.72}}
 """Settings that came after cells had been stored, with the values that are what was done before."""
 _POINTS = 8
 """Points of a curve."""
