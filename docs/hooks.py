@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Called by mkdocs for every page."""
-    markdown = re.sub(r"<!-- help: ?(\w*) -->", lambda found: _help(found[1]), markdown)
+    markdown = re.sub(r"<!-- help: ?([\w-]*) -->", lambda found: _help(found[1]), markdown)
     if "<!-- settings -->" in markdown:
         markdown = markdown.replace("<!-- settings -->", _settings())
     if "<!-- keys -->" in markdown:

@@ -17,6 +17,7 @@ ONE_FILE = {
     "report": ("report.html", "what was done, and how well"),
     "model": ("model/", "weights, facts and a card"),
     "onnx": ("model.onnx", "the network"),
+    "bioimageio": ("model.bioimageio.zip", "network, description, test tensors"),
 }
 OBJECTS = ("coco", "coco-polygons", "geojson", "imagej-roi")
 """Formats of objects."""

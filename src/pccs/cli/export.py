@@ -13,7 +13,7 @@ from pccs.cli.progress import Progress
 from pccs.errors import PccsError
 
 NAME, SUMMARY = "export", "export masks, maps, measurements, the model, a report"
-PARTS = "masks, annotations, uncertainty, probabilities, model, onnx, measurements, report"
+PARTS = "masks, annotations, uncertainty, probabilities, model, onnx, bioimageio, measurements, report"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

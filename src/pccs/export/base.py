@@ -60,6 +60,10 @@ class ItemPredictor(Protocol):
         """Write the network as ONNX."""
         ...
 
+    def save_bioimageio(self, path: Path, origin: Origin | None = None) -> Any:
+        """Write the model as a package of bioimage.io."""
+        ...
+
 
 class Writer(Protocol):
     """One file format. A new writer is made for every export and every kind of result."""

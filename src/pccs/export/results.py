@@ -22,8 +22,19 @@ from pccs.labels import Raster
 from pccs.project import Item, Project
 from pccs.tidy import Cleaning, clean
 
-WHAT = ("masks", "annotations", "uncertainty", "probabilities", "model", "onnx", "measurements", "report")
+WHAT = (
+    "masks",
+    "annotations",
+    "uncertainty",
+    "probabilities",
+    "model",
+    "onnx",
+    "bioimageio",
+    "measurements",
+    "report",
+)
 """What can be exported."""
+_OF_MODELS = ("uncertainty", "probabilities", "model", "onnx", "bioimageio")
 _RASTERS = ("masks", "annotations", "uncertainty", "probabilities")
 
 
@@ -52,7 +63,8 @@ def export_project(
         were painted, of all others the prediction with the paint on top. *annotations* are class
         values as painted, 0 = not annotated; ``annotation_classes.json`` names them. *measurements*
         is a table with a row for each object of the masks, *report* a page that says what was done,
-        *onnx* the network for programs without torch.
+        *onnx* the network for programs without torch, *bioimageio* a package for those that read models
+        of bioimage.io.
     maps
         A key of :data:`pccs.export.stream.MAPS`: type of probabilities and uncertainty.
     cleaning
@@ -98,16 +110,20 @@ def _write_model(
     project: Project, predictor: ItemPredictor, folder: Path, what: Sequence[str], record: dict[str, Any]
 ) -> list[Path]:
     written = []
-    if "model" in what:
-        place = make_folder(folder / "model")
+    if {"model", "bioimageio"} & set(what):
         run, step = record["model"]["run"], record["model"]["step"]
         origin = origin_of(project, run or "", step or 0)
+    if "model" in what:
+        place = make_folder(folder / "model")
         predictor.save_model(place, origin)
         write_card(place, record, quality_of(project, step), origin)
         written.append(place)
     if "onnx" in what:
         predictor.save_onnx(folder / "model.onnx")
         written.append(folder / "model.onnx")
+    if "bioimageio" in what:
+        written.append(folder / "model.bioimageio.zip")
+        predictor.save_bioimageio(written[-1], origin)
     return written
 
 
@@ -133,7 +149,7 @@ def _check(project: Project, what: Sequence[str], predictor: ItemPredictor | Non
         raise ExportError(said, allowed=", ".join(WHAT))
     if predictor is not None:
         return
-    needing = [w for w in what if w in ("uncertainty", "probabilities", "model", "onnx")]
+    needing = [w for w in what if w in _OF_MODELS]
     if needing:
         raise ExportError(f"{' and '.join(needing)} can only come from a trained model", remedy="Train first")
     missing = [i.name for i in project.items if not project.is_complete(i)]

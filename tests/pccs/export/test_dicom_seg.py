@@ -258,7 +258,7 @@ def test_a_refusal_comes_before_any_prediction(tmp_path: Path) -> None:
 class _Fails:
     """A model that nobody may ask."""
 
-    predict_item = look_at = save_model = save_onnx = staticmethod(lambda *args: 1 / 0)
+    predict_item = look_at = save_model = save_onnx = save_bioimageio = staticmethod(lambda *args: 1 / 0)
 
 
 def test_times_are_refused(tmp_path: Path) -> None:

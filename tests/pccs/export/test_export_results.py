@@ -66,6 +66,10 @@ class ThresholdPredictor:
         facts = {"threshold": 0.5, "images": origin.images}
         (folder / "model.json").write_text(json.dumps(facts))
 
+    def save_bioimageio(self, path: Path, origin: Origin | None = None) -> None:
+        """The real one is in ``test_bioimageio.py``."""
+        path.write_bytes(b"a package")
+
     def save_onnx(self, path: Path) -> None:
         """A graph would be much ado about a threshold; the real one is in ``test_model_out.py``."""
         path.write_bytes(b"0.5")
@@ -372,7 +376,7 @@ def test_without_a_model_only_what_people_made_is_exported(tmp_path: Path, proje
             ExportError, match=r"13 of 13 items are not complete \(the first is 'cells \(1\)'\)"
         ):
             export_project(project, tmp_path / "out", what=[what])
-    for what in ("model", "onnx", "uncertainty", "probabilities"):
+    for what in ("model", "onnx", "bioimageio", "uncertainty", "probabilities"):
         with pytest.raises(ExportError, match=f"{what} can only come from a trained model"):
             export_project(project, tmp_path / "out", what=["annotations", what])
     assert not (tmp_path / "out").exists()
