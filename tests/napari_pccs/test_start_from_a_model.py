@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_pccs import dialogs
-from napari_pccs.training_choices import EFFORT
+from napari_pccs.training_choices import CONTEXT, EFFORT
 from pccs.events import Train, encode
 
 if TYPE_CHECKING:
@@ -55,10 +55,11 @@ def test_the_size_of_the_network_is_the_models(ready: Any) -> None:
     panel, sent = ready
     session, actions = panel.session, panel.train._desk.actions
     session.choices.choose(EFFORT, "thorough")
-    size = "net.widths"
-    assert size in session.choices.overrides()
+    session.choices.choose(CONTEXT, "1")
+    size, beside = "net.widths", "data.context"
+    assert {size, beside} <= set(session.choices.overrides())
     actions.train("pccs", start=Path("m.safetensors"))
-    assert size not in (trains(sent)[-1].settings or {})
+    assert not {size, beside} & set(trains(sent)[-1].settings or {})
     settings = {"preset": "pccs", "net": {"widths": [8, 16, 32, 64, 96]}}
     run = session.need_project().new_run(settings, [{"file": "m.safetensors"}])
     (run.path / "checkpoint.json").write_text("{}")
