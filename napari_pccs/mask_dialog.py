@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
@@ -36,6 +36,23 @@ _COLOUR = re.compile("#[0-9a-f]{6}")
 ROW_HEIGHT, ROWS_SHOWN, INDENT = 34, 8, 22
 
 
+class Way(NamedTuple):
+    """How the numbers of masks are to be understood (:class:`pccs.images.MaskFile`)."""
+
+    objects: bool
+    boundary: bool
+
+
+NUMBERS = Way(objects=False, boundary=False)
+WAYS = {
+    NUMBERS: "Each number is a class",
+    Way(objects=True, boundary=False): "Each object has a number of its own",
+    Way(objects=True, boundary=True): "The same, and the edges of the objects are a class",
+}
+Look = Callable[[Way], MaskValues | None]
+"""What masks say when they are understood so; ``None`` when that cannot be found out."""
+
+
 class Choice(QComboBox):
     """A combo box that leaves the wheel to the table: scrolling must not change an answer."""
 
@@ -53,6 +70,9 @@ class MaskMeaning:
     new: tuple[tuple[Key, ...], ...]
     """What makes a new class, one tuple for each class."""
     complete: bool
+    way: Way = NUMBERS
+    names: Mapping[int, str] = field(default_factory=dict)
+    """What files call a number, where they do."""
 
 
 class MaskDialog(QDialog):
@@ -69,6 +89,8 @@ class MaskDialog(QDialog):
         otherwise. Every other value has to be decided on before masks can be imported.
     replaced
         Images that have annotations now, which the masks replace.
+    look
+        Finds the values anew when the user says that numbers are objects; without it nobody is asked.
     """
 
     def __init__(
@@ -78,30 +100,55 @@ class MaskDialog(QDialog):
         found: MaskValues,
         classes: Sequence[LabelClass],
         replaced: int = 0,
+        look: Look | None = None,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Import masks")
-        self._classes = classes
-        self._preset = preset_table(found.values, classes)
-        self._groups = _rows(found.values, self._preset)
-        self.choices = [self._choice(group) for group in self._groups]
-        self.table = self._make_table(found)
+        self._classes, self._look = classes, look
+        self.way = Choice()
+        self.way.addItems(list(WAYS.values()))
+        self.table = QTableWidget(0, 3)
         self.complete = QRadioButton("Complete")
         self.partial = QRadioButton("Partial")
         self.complete.setChecked(True)
         self.missing = ui.text("", "quiet")
         self.accept_button = ui.button("Import", self.accept, primary=True)
         self.accept_button.setDefault(True)
+        self._take(found)
         layout = QVBoxLayout(self)
         layout.setSpacing(ui.SPACE)
         for widget in self._parts(_heading(name, found), classes[0].name, replaced):
             layout.addWidget(widget)
         self.setMinimumWidth(440)
         self._refresh()
+        self.way.currentIndexChanged.connect(lambda _: self._look_again())
+
+    def _take(self, found: MaskValues) -> None:
+        """A row for each of the values."""
+        self._found, self._way = found, self._chosen_way()
+        self._preset = preset_table(found.values, self._classes)
+        self._groups = _rows(found.values, self._preset)
+        self.choices = [self._choice(group) for group in self._groups]
+        self._fill_table(found)
+
+    def _chosen_way(self) -> Way:
+        ways: list[Way] = list(WAYS)
+        return ways[int(self.way.currentIndex())]
+
+    def _look_again(self) -> None:
+        """The numbers mean something else now: other rows, or the ones before when that is not possible."""
+        found = self._look(self._chosen_way()) if self._look is not None else None
+        if found is None:
+            with QSignalBlocker(self.way):
+                self.way.setCurrentIndex(list(WAYS).index(self._way))
+            return
+        self._take(found)
+        self._refresh()
 
     def _parts(self, heading: str, background: str, replaced: int) -> list[QWidget]:
         parts = [
             ui.text(heading),
+            *([self.way] if self._look is not None else []),
             self.table,
             self.complete,
             _indented(f"Every pixel was decided on: what is not annotated counts as “{background}”."),
@@ -122,7 +169,7 @@ class MaskDialog(QDialog):
                 new.append(group)
             elif value is not None:
                 table.update(dict.fromkeys(group, value))
-        return MaskMeaning(table, tuple(new), self.complete.isChecked())
+        return MaskMeaning(table, tuple(new), self.complete.isChecked(), self._way, self._found.names)
 
     # --------------------------------------------------------------- parts
 
@@ -138,8 +185,10 @@ class MaskDialog(QDialog):
         box.currentIndexChanged.connect(lambda _: self._refresh())
         return box
 
-    def _make_table(self, found: MaskValues) -> QTableWidget:
-        table = QTableWidget(len(self._groups), 3)
+    def _fill_table(self, found: MaskValues) -> None:
+        table = self.table
+        table.setRowCount(0)
+        table.setRowCount(len(self._groups))
         table.setHorizontalHeaderLabels(["Value", "Found in", "Becomes"])
         table.verticalHeader().hide()
         table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
@@ -160,7 +209,6 @@ class MaskDialog(QDialog):
                 table.setItem(row, column, cell)
             table.setCellWidget(row, 2, ui.column(choice, margin=2))
         table.setFixedHeight(ROW_HEIGHT * (min(len(self._groups), ROWS_SHOWN) + 1))
-        return table
 
     def _refresh(self) -> None:
         open_rows = [
@@ -175,10 +223,15 @@ class MaskDialog(QDialog):
 
 
 def ask_meaning(
-    parent: QWidget, name: str, found: MaskValues, classes: Sequence[LabelClass], replaced: int
+    parent: QWidget,
+    name: str,
+    found: MaskValues,
+    classes: Sequence[LabelClass],
+    replaced: int,
+    look: Look | None = None,
 ) -> MaskMeaning | None:
     """What the values of masks mean; ``None`` when the user thinks better of it."""
-    dialog = MaskDialog(parent, name, found, classes, replaced)
+    dialog = MaskDialog(parent, name, found, classes, replaced, look)
     accepted = dialog.exec() == QDialog.DialogCode.Accepted
     meaning = dialog.meaning()
     dialog.deleteLater()

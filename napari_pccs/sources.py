@@ -109,13 +109,18 @@ class Sources:
         self._session.need_project().remove_source(stem)
         self.changed()
 
-    def mask_values(self, place: str | Path, run: Runner = at_once) -> tuple[MaskValues, int]:
-        """The values of the masks in a folder (or one file), and how many annotations they would replace."""
+    def mask_values(
+        self, place: str | Path, run: Runner = at_once, *, objects: bool = False, boundary: bool = False
+    ) -> tuple[MaskValues, int]:
+        """The values of the masks in a folder (or one file), and how many annotations they would replace.
+
+        ``objects`` and ``boundary`` are as in :class:`pccs.images.MaskFile`.
+        """
         project = self._session.need_project()
         self._session.annotations.need_saved()
 
         def look() -> tuple[MaskValues, int]:
-            found = find_values(Path(place), project.sources.values())
+            found = find_values(Path(place), project.sources.values(), objects=objects, boundary=boundary)
             return found, sum(project.item(name).stem in found.stems for name in project.annotated_items())
 
         both: tuple[MaskValues, int] = run(look)
@@ -127,12 +132,15 @@ class Sources:
         *,
         complete: bool = True,
         table: Mapping[Key, int] | None = None,
+        objects: bool = False,
+        boundary: bool = False,
         run: Runner = at_once,
     ) -> list[str]:
         """Take masks named like the images as annotations; names of the items that have one now.
 
-        ``table`` is what masks say (numbers, names, colours) → class value, by default as the classes say. A
-        mask that does not fit costs one sentence, and the others go on.
+        ``table`` is what masks say (numbers, names, colours) → class value, by default as the classes say;
+        ``objects`` and ``boundary`` are as in :class:`pccs.images.MaskFile`. A mask that does not fit costs
+        one sentence, and the others go on.
         """
         session = self._session
         project = session.need_project()
@@ -140,7 +148,13 @@ class Sources:
         errors: list[PccsError] = []
         done: list[str] = run(
             lambda: project.import_masks(
-                Path(place), project.items, complete=complete, table=table, on_error=errors.append
+                Path(place),
+                project.items,
+                complete=complete,
+                table=table,
+                objects=objects,
+                boundary=boundary,
+                on_error=errors.append,
             )
         )
         self._left_out(errors)

@@ -14,9 +14,11 @@ from qtpy.QtWidgets import QComboBox, QLabel, QLineEdit, QListView, QMenu, QPush
 from napari_pccs import dialogs, ui
 from napari_pccs.desk import Desk
 from napari_pccs.label_layers import planes_for, take_layer, values_of
-from napari_pccs.mask_dialog import MaskMeaning, ask_meaning
+from napari_pccs.mask_dialog import MaskMeaning, Way, ask_meaning
+from napari_pccs.sources import Runner
 from napari_pccs.ui import button, reported, row, stage_layout, text
 from pccs.images import Key, SourceInfo, parse_channels, parse_pixel, parse_window, pixel_mm, pixel_words
+from pccs.project.mask_values import MaskValues
 
 AXES_CHOICES = (
     "YX",
@@ -292,19 +294,32 @@ class ImagesStage(QWidget):
             return
         session = self._desk.session
         with reported():
-            look = self._desk.run_aside("Looking at the masks…")
-            found, replaced = session.sources.mask_values(place, look)
-            meaning = ask_meaning(self, place.name, found, session.need_project().classes, replaced)
+            found, replaced = session.sources.mask_values(place, self._looking())
+            classes = session.need_project().classes
+            meaning = ask_meaning(self, place.name, found, classes, replaced, partial(self._look_as, place))
             if meaning is None:
                 return
             done = session.sources.import_masks(
                 place,
                 complete=meaning.complete,
-                table=self._table(meaning, found.names),
+                table=self._table(meaning, meaning.names),
+                objects=meaning.way.objects,
+                boundary=meaning.way.boundary,
                 run=self._desk.run_aside("Reading the masks…"),
             )
             if done:
                 session.say("info", f"Annotations from {place.name} for {ui.count(len(done), 'image')}.")
+
+    def _looking(self) -> Runner:
+        return self._desk.run_aside("Looking at the masks…")
+
+    def _look_as(self, place: Path, way: Way) -> MaskValues | None:
+        """What masks say when their numbers are understood so; a sentence when they cannot be."""
+        sources = self._desk.session.sources
+        found: MaskValues | None = None
+        with reported():
+            found, _ = sources.mask_values(place, self._looking(), objects=way.objects, boundary=way.boundary)
+        return found
 
     def _table(self, meaning: MaskMeaning, names: Mapping[int, str] | None = None) -> dict[Key, int]:
         """What masks say → class value, after making the classes that are new."""

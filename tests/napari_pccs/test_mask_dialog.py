@@ -102,6 +102,57 @@ def test_very_many_values_share_one_row(qtbot: Any, classes: tuple[LabelClass, .
     assert dialog.meaning().new == (tuple(range(3, MANY + 10)),)
 
 
+@pytest.fixture
+def cells(tmp_path: Path) -> Path:
+    """A mask of ``a`` with two objects that touch, 5 and 9."""
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[10:30, 10:30], mask[10:30, 30:50] = 5, 9
+    Image.fromarray(mask).save(folder / "a.png")
+    return folder
+
+
+def titles(dialog: MaskDialog) -> list[str]:
+    cells = [dialog.table.item(row, 0) for row in range(dialog.table.rowCount())]
+    return [cell.text() for cell in cells if cell is not None]
+
+
+def test_numbers_of_objects_become_a_class_and_their_edges_another(
+    full: PccsPanel, cells: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def answer(dialog: MaskDialog) -> None:
+        for way in range(3):
+            dialog.way.setCurrentIndex(way)
+            seen.append(titles(dialog))
+        (dialog.accept if dialog.accept_button.isEnabled() else dialog.reject)()
+
+    when_asked(answer)
+    start_import(full, monkeypatch, cells)
+    assert seen == [["0", "5", "9"], ["0", "object"], ["0", "boundary", "object"]]
+    project = full.session.need_project()
+    edges = project.classes[2]  # as on the command line: edges are the third class where none is called so
+    annotation = project.annotation("a")
+    assert (annotation[11:29, 11:29] == 2).all()
+    assert (annotation[10:30, 29:31] == edges.value).all()  # between the two as well
+    assert (annotation[10, 10:50] == edges.value).all()
+    assert (annotation[:10] == 1).all()
+
+
+def test_masks_that_cannot_be_understood_so_leave_the_dialog_as_it_was(
+    qtbot: Any, classes: tuple[LabelClass, ...]
+) -> None:
+    found = MaskValues({0: 1, 2: 1}, 1, 1, frozenset("a"))
+    dialog = MaskDialog(None, "masks", found, classes, look=lambda way: None)
+    qtbot.addWidget(dialog)
+    dialog.way.setCurrentIndex(2)
+    assert dialog.way.currentIndex() == 0
+    assert titles(dialog) == ["0", "2"]
+    assert not dialog.meaning().way.objects
+
+
 def test_names_and_colours_are_rows_like_values(qtbot: Any, classes: tuple[LabelClass, ...]) -> None:
     values = {0: 3, 5: 1, "#ff0010": 2, "NUCLEUS": 1}
     found = MaskValues(values, 3, 3, frozenset("ab"), {5: "lumen"})

@@ -26,7 +26,7 @@ from pccs.atomic import writing
 from pccs.data.normalise import measure, normalise, windowed
 from pccs.errors import ExportError
 from pccs.nets import ModelFacts
-from pccs.nets.model_file import PREPARATION, Origin
+from pccs.nets.model_file import Origin
 from pccs.nets.unet import DEEPEST
 from pccs.predict.bioimageio_words import read_me
 from pccs.predict.onnx import OPSET, save_onnx
@@ -39,6 +39,8 @@ SMALLEST = 256
 WEIGHTS, INPUT, OUTPUT, WORDS, COVER = (
     "weights.onnx", "test_input.npy", "test_output.npy", "README.md", "cover.png"
 )  # fmt: skip
+CLIPPED = (0.5, 99.5)
+"""Percentiles that values are cut off at; a test compares with what model files say."""
 _NAME = re.compile(r"[^A-Za-z0-9_+\- ()]+")
 _EPSILON = 1e-6
 
@@ -171,7 +173,7 @@ def preparation(facts: ModelFacts, origin: Origin) -> list[dict[str, Any]]:
                 "kwargs": {"mean": of_window.mean[0], "std": of_window.spread[0]},
             },
         ]
-    low, high = PREPARATION["clip_percentiles"]
+    low, high = CLIPPED
     axes = ["channel", "y", "x"] if facts.channels == 3 else ["y", "x"]
     return [{"id": "scale_range", "kwargs": {"min_percentile": low, "max_percentile": high, "axes": axes}}]
 

@@ -20,9 +20,9 @@ from benchmarks.bioimageio import interpreter, tried
 from pccs.cli import main
 from pccs.errors import ExportError
 from pccs.nets import ModelFacts
-from pccs.nets.model_file import Measured, Origin
+from pccs.nets.model_file import PREPARATION, Measured, Origin
 from pccs.predict import Predictor
-from pccs.predict.bioimageio import save_bioimageio
+from pccs.predict.bioimageio import CLIPPED, save_bioimageio
 from tests.pccs.export.conftest import CLASSES
 
 KINDS: dict[str, tuple[int, float, Any, Any]] = {
@@ -130,6 +130,10 @@ def test_a_model_that_knows_nothing_of_itself(tmp_path: Path) -> None:
     told, files = opened(tmp_path / "m.zip")
     assert told["name"] == "segmentation"
     assert "Nothing was measured." in files["README.md"].decode()
+
+
+def test_percentiles_are_those_of_model_files() -> None:
+    assert PREPARATION["clip_percentiles"] == list(CLIPPED)
 
 
 def test_a_model_that_sees_slices_around_each_is_refused(tmp_path: Path) -> None:
