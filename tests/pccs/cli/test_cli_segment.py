@@ -122,7 +122,7 @@ def test_what_contradicts_itself_is_told_at_once(pccs, model, images, tmp_path):
         return pccs("segment", *arguments, "-o", tmp_path / "o", status=2).sentence
 
     assert "one project is segmented at a time" in sentence("a.pccs", "b.pccs")
-    assert "--axes and --channels say something about images" in sentence("a.pccs", "--axes", "YX")
+    assert "--pixel-size say something about images that are given" in sentence("a.pccs", "--axes", "YX")
     assert "--model needs none" in sentence(images, "--model", model, "--items", "all")
     assert "no trained model is there" in sentence(images, "--model", tmp_path)
     assert "there is no such file or folder" in sentence(tmp_path / "nothing", "--model", model)
