@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 import tempfile
 import zipfile
@@ -158,7 +159,13 @@ def _space(made: _Made, axis: str, size: dict[str, Any]) -> dict[str, Any]:
     if pixel is None:
         return described
     micrometres = 1000 * pixel["yx".index(axis)] / made.facts.scale
-    return {**described, "unit": "micrometer", "scale": micrometres}
+    return {**described, "unit": "micrometer", "scale": _short(micrometres)}
+
+
+def _short(value: float) -> float:
+    """``value`` to 24 binary digits: programs multiply a margin by it, divide, and want the margin again."""
+    share, power = math.frexp(value)
+    return math.ldexp(round(share * 2**24), power - 24)
 
 
 def preparation(facts: ModelFacts, origin: Origin) -> list[dict[str, Any]]:

@@ -106,7 +106,9 @@ def test_the_description_names_files_classes_and_pixels(tmp_path: Path, kind: st
     assert told["config"]["pccs"]["origin"]["run"] == origin.run
     high, wide = tensor["axes"][2:]
     if kind == "sized":
-        assert (high["unit"], high["scale"], wide["scale"]) == ("micrometer", 0.8, 0.6)
+        assert (high["unit"], wide["unit"]) == ("micrometer", "micrometer")
+        assert (high["scale"], wide["scale"]) == pytest.approx((0.8, 0.6), rel=1e-7)
+        assert all(96 * axis["scale"] / axis["scale"] == 96 for axis in (high, wide))
     else:
         assert "unit" not in high
     assert output["axes"][2]["size"] == {"tensor_id": "image", "axis_id": "y"}
