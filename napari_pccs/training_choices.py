@@ -87,8 +87,8 @@ CONTEXT = Choice(
     "context",
     "Slices beside",
     "Of a stack, slices before and after the one that is segmented that the network sees with it.\n"
-    "They tell what a single slice leaves open, and masks change less from slice to slice; training takes "
-    "somewhat longer. Images that are no stacks gain nothing.",
+    "Worth a try where slices lie close together and one alone leaves open what it shows; where they lie far "
+    "apart it costs accuracy. Images that are no stacks gain nothing.",
     "data.context",
     (Option("0", "none", "0"), Option("1", "one on each side", "1"), Option("2", "two on each side", "2")),
 )
