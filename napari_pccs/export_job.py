@@ -34,7 +34,7 @@ CONTENTS: dict[str, str] = {
     "report": "Report (HTML)",
     "model": "The model",
     "onnx": "The model as ONNX",
-    "bioimageio": "The model for bioimage.io",
+    "bioimageio": "For bioimage.io",
 }
 
 

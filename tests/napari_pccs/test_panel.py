@@ -62,7 +62,7 @@ def test_an_empty_panel_offers_ways_to_begin(panel: PccsPanel) -> None:
 def test_the_panel_is_narrow_enough(full: PccsPanel) -> None:
     assert full.minimumSizeHint().width() <= 380
     for name in STAGES:
-        assert getattr(full, name).minimumSizeHint().width() <= 350, name
+        assert getattr(full, name).minimumSizeHint().width() <= 325, name  # beside a scroll bar
 
 
 def test_what_was_understood_is_shown_and_axes_can_change(full: PccsPanel) -> None:
