@@ -25,6 +25,8 @@ from pccs.predict import Predictor
 from pccs.project import Project
 from tests.pccs.cluster.conftest import results
 
+pytestmark = pytest.mark.timeout(480)  # several processes load torch, on a machine that may be busy
+
 
 @pytest.fixture(scope="module")
 def predictor(model: Path) -> Predictor:
@@ -65,7 +67,7 @@ def segment(client: Any, project: Project, predictor: Predictor, out: Path, **mo
 
 def pids_of(client: Any) -> dict[str, int]:
     """The processes by address, when both are there: one may have been killed a moment ago."""
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 200
     while len(pids := client.run(os.getpid, on_error="ignore")) < 2:
         assert time.monotonic() < limit
         time.sleep(0.1)
