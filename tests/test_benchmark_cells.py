@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
@@ -12,8 +13,9 @@ import pytest
 
 from benchmarks import accuracy, acdc_gpu
 from benchmarks._cells import Cell, arm_settings, run_cell
-from benchmarks._data import Row, Source
+from benchmarks._data import ROWS, SCRIBBLED, Row, Source
 from benchmarks._measure import measure
+from benchmarks._store import RESULTS, Store
 from pccs.predict import Prediction
 
 
@@ -30,6 +32,22 @@ class Painter:
         labels = self._answers.pop(0)
         shares = np.stack([(labels == k + 1) for k in range(self._classes)]).astype(np.float32)
         return Prediction(labels, np.zeros(labels.shape, np.float32), None, shares)
+
+
+def test_the_cells_of_the_kept_table_are_still_known() -> None:
+    known = set(Store(RESULTS).records())
+    rows = [row for row in (*ROWS, *SCRIBBLED) if row != "acdc-3p"]  # which has not been run
+    for row, arm, seed in itertools.product(rows, accuracy.ARMS, (0, 1, 2)):
+        keys = {Cell(row, arm, seed, 600, "", "", 300, device).key for device in ("cpu", "cuda")}
+        assert keys & known, (row, arm, seed)
+
+
+def test_a_setting_that_came_later_counts_once_it_is_changed() -> None:
+    def key(change: str) -> str:
+        return Cell("cells-4", f"pccs{change}", 0, 4, "").key
+
+    assert key("+data.physical=true+method.threshold_start=0.36") == key("")
+    assert len({key(""), key("+data.physical=false"), key("+method.threshold_end=0.5")}) == 3
 
 
 def test_measuring_the_truth_gives_the_best_figures() -> None:

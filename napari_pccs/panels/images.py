@@ -101,6 +101,26 @@ class ImagesStage(QWidget):
             "One letter an axis, as stored: T time, Z slice, C channel, Y row, X column, S colour sample"
         )
         self.apply_axes = button("Change axes", self._change_axes)
+        self._make_choices()
+        self.apply_choices = button("Use", self._choose, tip="Annotations stay; train again afterwards")
+        self.masks = self._make_masks()
+        self.relink = button("Find the file…", self._relink, tip="Say where a file that moved is now")
+        self.remove = button(
+            "Remove", self._remove, tip="Take the image out of the project; no file is deleted"
+        )
+        self._source_box = [
+            self.list,
+            self.about,
+            row(text("Axes"), self.axes, self.apply_axes),
+            row(QLabel("Channels"), self.channels, QLabel("Values"), self.window, stretch=3),
+            row(QLabel("Pixel size"), self.pixel, self.apply_choices, stretch=1),
+            row(self.masks, self.relink, self.remove),
+        ]
+        self._lay_out()
+        self._listen()
+
+    def _make_choices(self) -> None:
+        """What of an image is used, and how large its pixels are."""
         self.channels, self.window = QLineEdit(), QLineEdit()
         self.channels.setPlaceholderText("all")
         self.channels.setFixedWidth(52)
@@ -117,28 +137,6 @@ class ImagesStage(QWidget):
             "shown to the network at one size. Empty: what the file says"
         )
         self._pixel_shown = ""
-        self.apply_choices = button("Use", self._choose, tip="Annotations stay; train again afterwards")
-        self.masks = self._make_masks()
-        self.relink = button("Find the file…", self._relink, tip="Say where a file that moved is now")
-        self.remove = button(
-            "Remove", self._remove, tip="Take the image out of the project; no file is deleted"
-        )
-        self._source_box = [
-            self.list,
-            self.about,
-            row(text("Axes"), self.axes, self.apply_axes),
-            row(
-                QLabel("Channels"),
-                self.channels,
-                QLabel("Values"),
-                self.window,
-                stretch=3,
-            ),
-            row(QLabel("Pixel size"), self.pixel, self.apply_choices, stretch=1),
-            row(self.masks, self.relink, self.remove),
-        ]
-        self._lay_out()
-        self._listen()
 
     def _make_list(self) -> QListView:
         view = QListView()

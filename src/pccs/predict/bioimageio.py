@@ -81,7 +81,7 @@ def save_bioimageio(facts: ModelFacts, net: nn.Module, path: Path, origin: Origi
         If onnx or onnxruntime is missing, or does not give what torch gives; or the model sees more than an
         image.
     """
-    if getattr(facts, "context", 0):
+    if facts.context:
         raise ExportError(
             "a package of bioimage.io takes single images, and this model sees the slices around each",
             path=path,

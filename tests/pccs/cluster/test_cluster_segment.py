@@ -112,8 +112,8 @@ def _noting(add: Callable[..., None], noted: list[str]) -> Callable[..., None]:
     return adding
 
 
-def test_what_a_call_has_finished_is_not_done_again(client, project, predictor, plain, tmp_path):
-    out = tmp_path / "out"
+def segment_in_part(client: Any, project: Project, predictor: Predictor, out: Path) -> None:
+    """A call that is interrupted when some images are done."""
 
     def interrupt(done: int, total: int) -> None:
         if done >= 24:
@@ -121,6 +121,11 @@ def test_what_a_call_has_finished_is_not_done_again(client, project, predictor, 
 
     with pytest.raises(KeyboardInterrupt):
         segment(client, project, predictor, out, progress=interrupt)
+
+
+def test_what_a_call_has_finished_is_not_done_again(client, project, predictor, plain, tmp_path):
+    out = tmp_path / "out"
+    segment_in_part(client, project, predictor, out)
     finished = (out / NAME).read_text().count("\n") - 1
     assert finished >= 4
     assert not list(out.glob(".pccs-*"))
@@ -132,13 +137,7 @@ def test_what_a_call_has_finished_is_not_done_again(client, project, predictor, 
 
 def test_one_process_goes_on_where_a_cluster_stopped(client, project, predictor, plain, tmp_path):
     out = tmp_path / "out"
-
-    def interrupt(done: int, total: int) -> None:
-        if done >= 24:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        segment(client, project, predictor, out, progress=interrupt)
+    segment_in_part(client, project, predictor, out)
     before: list[int] = []
     with one_thread():
         segment_to_folder(

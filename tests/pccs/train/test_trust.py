@@ -44,3 +44,15 @@ def test_trust_scales_the_terms_that_rest_on_the_teacher() -> None:
     }
     lost = 0.5 * (full["pseudo"] - half["pseudo"]) + 0.5 * sum(weights[n] * full[n] for n in others)
     assert abs((full["loss"] - half["loss"]) - lost) < 1e-5 * abs(full["loss"])
+
+
+def test_how_certain_a_pixel_must_be_is_set() -> None:
+    found = []
+    for threshold in (0.0, 1.0):
+        ours = learner(CLASSES)
+        told = {"threshold_start": threshold, "threshold_end": threshold}
+        method = ours.settings.method.model_copy(update=told)
+        ours.settings = ours.settings.model_copy(update={"method": method})
+        figures = ours.step(crops(2, 3, CLASSES), number=0, weight=1.0, trust=1.0, progress=0.5)
+        found.append(float(figures["confident"]))
+    assert found == [0.0, 1.0]
