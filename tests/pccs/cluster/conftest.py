@@ -43,7 +43,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its processes and threads are not to run beside other tests
 def client() -> Iterator[Any]:
     """A connection to two processes of this computer."""
     from pccs.cluster import connected
