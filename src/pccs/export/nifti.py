@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +15,6 @@ from pccs.images.dicom import affine_of, frames_of, is_dicom_image
 from pccs.labels import LabelClass
 from pccs.project import Source
 
-_nibabel: Any = nibabel  # nibabel is only partly typed
 _UNITS = {"mm": "mm", "µm": "micron", "m": "meter"}
 
 
@@ -48,14 +46,21 @@ class NiftiWriter:
         image = _like(path, array) if like_source else _spaced(source, array)
         image.header.set_slope_inter(slope, 0)
         with writing(self._folder / f"{file_stem(source)}.nii.gz") as temporary:
-            nibabel.save(image, temporary)
+            _nibabel().save(image, temporary)
 
     def finish(self) -> None:
         """Nothing is left to write."""
 
 
+def _nibabel() -> Any:
+    """The package (only partly typed), loaded when it is needed: it brings pydicom along."""
+    import nibabel
+
+    return nibabel
+
+
 def _like(path: Path, array: NDArray[Any]) -> Any:
-    original: Any = nibabel.load(path)
+    original: Any = _nibabel().load(path)
     header = original.header.copy()
     header.set_data_dtype(array.dtype)
     header["cal_min"] = header["cal_max"] = 0  # the display window of the image is not the mask's
@@ -71,7 +76,7 @@ def _spaced(source: Source, array: NDArray[Any]) -> Any:
     affine = _place(source)
     if affine is None:
         affine = np.diag([*(info.step(a) or 1.0 for a in "XYZ"), 1.0])
-    image: Any = _nibabel.Nifti1Image(array, affine)
+    image: Any = _nibabel().Nifti1Image(array, affine)
     image.header.set_xyzt_units(_UNITS.get(info.unit, "unknown"))
     return image
 

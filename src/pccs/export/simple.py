@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.io import imsave
 
 from pccs.atomic import writing
 from pccs.errors import ExportError
@@ -66,6 +65,8 @@ class PngWriter(TiffWriter):
 
 
 def _save_png(path: Path, plane: NDArray[Any]) -> None:
+    from skimage.io import imsave  # slow to load, and every start passes here
+
     with writing(path) as temporary:
         imsave(temporary, plane, check_contrast=False)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import psutil
 from numpy.typing import NDArray
@@ -26,6 +25,8 @@ class NiftiReader:
     """
 
     def __init__(self, path: Path) -> None:
+        import nibabel  # brings pydicom along: a quarter of a second of every start
+
         image: Any = nibabel.load(path)
         header = image.header
         if len(image.shape) not in (2, 3, 4):
