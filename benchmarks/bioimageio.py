@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import _environment
 from benchmarks._bioimageio_models import write_all
-from benchmarks._harness import ROOT, Report, Target, command, finish, say, table
+from benchmarks._harness import ROOT, Report, Target, command, finish, table
 
 PLACE = ROOT / "build" / "bioimageio"
 NEEDS = ("bioimageio.core==0.11.0", "bioimageio.spec==0.5.12.0", "pydantic<2.13", "onnxruntime>=1.20")
@@ -79,20 +79,7 @@ def tried(python: Path, package: Path) -> dict[str, Any]:
 
 def interpreter(*, install: bool = True) -> Path | None:
     """Python of the environment; ``None`` when it is not there and not to be, or cannot be, made."""
-    python = PLACE / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    if _works(python):
-        return python
-    if not install:
-        return None
-    say(f"making {PLACE.relative_to(ROOT)}")
-    steps = ([sys.executable, "-m", "venv", PLACE], [python, "-m", "pip", "install", "-q", *NEEDS])
-    made = all(subprocess.run(step, check=False, stdin=subprocess.DEVNULL).returncode == 0 for step in steps)
-    return python if made and _works(python) else None
-
-
-def _works(python: Path) -> bool:
-    words = [python, "-c", "import bioimageio.core, onnxruntime"]
-    return python.exists() and subprocess.run(words, capture_output=True, check=False).returncode == 0
+    return _environment.interpreter(PLACE, NEEDS, "import bioimageio.core, onnxruntime", install=install)
 
 
 if __name__ == "__main__":
