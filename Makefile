@@ -27,7 +27,7 @@ demo: venv
 
 test:
 	@scripts/install.sh test
-	@NAPARI_STRICT_QT=1 $(SCREEN) $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= NAPARI_STRICT_QT=1 $(SCREEN) $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: venv
 	$(PY) -m ruff check .
