@@ -17,6 +17,8 @@ _LONGEST = 120
 _MOST = 200
 """Bytes beyond which nothing works at all; earlier versions allowed names of any length."""
 _SAFE = " -_()[]{}+,=.~#&!'$^"
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+"""A stem that is its own file name on any system."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Item:
 
 def encode(stem: str) -> str:
     """A stem as part of a file name on any system; letters of all scripts stay readable."""
+    if _PLAIN.fullmatch(stem):  # nearly all, and a project may hold hundreds of thousands
+        return stem
     text = "".join(c if c.isalnum() or c in _SAFE else quote(c, safe="") for c in stem)
     return f"%2E{text[1:]}" if text.startswith(".") else text
 
