@@ -12,11 +12,25 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from pccs.cli import demo, doctor, evaluate, export, export_model, new, segment, suggest, train
+from pccs.cli import (
+    agreement,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    export_model,
+    merge,
+    new,
+    segment,
+    suggest,
+    train,
+)
 from pccs.cli.failures import status_of
 from pccs.worker.launch import WAITING
 
-COMMANDS = (new, train, suggest, segment, evaluate, export, export_model, demo, doctor)
+COMMANDS = (
+    new, train, suggest, segment, evaluate, export, export_model, merge, agreement, demo, doctor
+)  # fmt: skip
 
 _DESCRIPTION = """\
 Semi-supervised segmentation: annotate a few images, and let the others teach too.

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pccs.cli.options import add_device, many, read_classes, reading
+from pccs.cli.options import add_device, figure, many, read_classes, reading
 from pccs.cli.progress import Progress
 from pccs.errors import MaskError
 from pccs.images import files_by_stem
@@ -98,18 +98,14 @@ def table(found: Mapping[str, Any]) -> Iterator[str]:
     heads = "".join(head.rjust(9) for head in ("Dice", "IoU", "HD95", "ASSD", "n"))
     yield "class".ljust(width) + heads
     for name, row in found["per_class"].items():
-        figures = "".join(_figure(row[key]).rjust(9) for key in ("dice", "iou", "hd95", "assd"))
+        figures = "".join(figure(row[key]).rjust(9) for key in ("dice", "iou", "hd95", "assd"))
         yield name.ljust(width) + figures + str(row["n"]).rjust(9)
     calibration = f"; calibration error {found['ece']:.4f}" if "ece" in found else ""
-    mean = _figure(found["mean_dice"])
+    mean = figure(found["mean_dice"])
     yield f"mean Dice without background {mean} over {many(found['n_images'], 'image')}{calibration}"
     if found["missing"]:
         names = ", ".join(found["missing"][:5]) + (", …" if len(found["missing"]) > 5 else "")
         yield f"{len(found['missing'])} truths without a mask: {names}"
     for row in found.get("per_image", []):
-        dice = ", ".join(f"{name} {_figure(r['dice'])}" for name, r in row["per_class"].items())
+        dice = ", ".join(f"{name} {figure(r['dice'])}" for name, r in row["per_class"].items())
         yield f"{row['name']}: {dice}"
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"

@@ -51,6 +51,11 @@ def add_pixel(parser: argparse.ArgumentParser, when: str = "") -> None:
     )
 
 
+def add_name(parser: argparse.ArgumentParser) -> None:
+    """``--name``."""
+    parser.add_argument("--name", default="", help="who you are, where several people annotate (login name)")
+
+
 def positive(text: str) -> int:
     """A whole number from 1, for argparse."""
     value = int(text) if text.isdecimal() else 0
@@ -122,3 +127,8 @@ def _checked_table(table: dict[str, str], path: Path, example: str) -> dict[int,
 def many(count: int, noun: str) -> str:
     """``"1 item"``, ``"3 items"``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def figure(value: float | None) -> str:
+    """A measured value as it is printed; a dash where there is none."""
+    return "–" if value is None else f"{value:.4f}"

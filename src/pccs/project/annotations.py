@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
-from pccs.atomic import writing
 from pccs.errors import MaskError, ProjectError, disk_remedy, disk_words
-from pccs.labels import MAX_CLASSES, Raster
+from pccs.labels import Raster
 from pccs.project.items import Item, decode
+from pccs.project.rasters import checked, decoded, is_marked, largest_empty, write
 from pccs.project.revisions import Entry, RevisionIndex
 
 KEEP = 5
@@ -89,7 +88,7 @@ class AnnotationStore:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of a damaged file, tifffile warns before it raises
-                raster = _decoded(path, shape)
+                raster = decoded(path, shape)
             reason = ""
         except MaskError as error:
             raise MaskError(
@@ -109,20 +108,22 @@ class AnnotationStore:
             self.damaged.append(sentence)
         return None
 
-    def save(self, item: Item, annotation: NDArray[Any], shape: tuple[int, int]) -> int:
-        """Write a new revision and return its number."""
+    def save(
+        self, item: Item, annotation: NDArray[Any], shape: tuple[int, int], *, mark: bool = False
+    ) -> int:
+        """Write a new revision and return its number; with ``mark`` its strokes are told apart by person."""
         raster = checked(item, annotation, shape)
         with self._saving:
-            return self._save(item, raster)
+            return self._save(item, raster, mark)
 
-    def _save(self, item: Item, raster: Raster) -> int:
+    def _save(self, item: Item, raster: Raster, mark: bool) -> int:
         rev = self.revision(item) + 1
         path = self._path(item, rev)
         while os.path.lexists(path):  # a damaged revision has left the index, but keeps its number
             rev += 1
             path = self._path(item, rev)
         try:
-            self._write(path, raster)
+            write(path, raster, mark=mark)
         except OSError as error:
             if os.path.lexists(path):
                 self._replace_doubtful(item, path)
@@ -136,14 +137,6 @@ class AnnotationStore:
         self._index.add(path.name)
         self._index.prune(item.key, KEEP)
         return rev
-
-    @staticmethod
-    def _write(path: Path, raster: Raster) -> None:
-        rows = raster.shape[0]
-        with writing(path) as temporary:
-            tifffile.imwrite(
-                temporary, raster, compression="zlib", photometric="minisblack", rowsperstrip=rows
-            )
 
     def _replace_doubtful(self, item: Item, path: Path | None) -> None:
         """Remember a revision that is in its place although the disk complained, and forget the one before.
@@ -182,15 +175,41 @@ class AnnotationStore:
     def _look(self, item: Item, entry: Entry, shape: tuple[int, int]) -> bool:
         path = self._folder / entry.name
         try:
-            if path.stat().st_size > _largest_empty(shape):
+            if path.stat().st_size > largest_empty(shape):
                 return True
-            return bool(_decoded(path, shape).any())
+            return bool(decoded(path, shape).any())
         except Exception as error:
             if self._unreachable(path, error):
                 raise
             # As in _read_entry; whether this revision is damaged is said when it is read.
             earlier = [e for e in self._index.entries(item.key) if e.rev < entry.rev]
             return bool(earlier) and self._look(item, earlier[-1], shape)
+
+    def has(self, item: Item) -> bool:
+        """Whether there is any revision, one that :meth:`keep_first` made included."""
+        self._catch_up(item)
+        if not self._index.entries(item.key) and os.path.lexists(self._path(item, 0)):
+            self._index.add(self._path(item, 0).name)
+        return bool(self._index.entries(item.key))
+
+    def keep_first(self, item: Item, raster: Raster) -> None:
+        """Write what was there before the first revision, in a folder that somebody else may write in."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write(self._path(item, 0), raster)
+        self._index.add(self._path(item, 0).name)
+
+    def marked(self, item: Item) -> bool:
+        """Whether the newest revision says that its strokes were told apart by person."""
+        self._catch_up(item)
+        entry = self._index.newest(item.key)
+        return entry is not None and is_marked(self._folder / entry.name)
+
+    def newest_marked(self, item: Item, shape: tuple[int, int]) -> Raster | None:
+        """The newest raster ``(H, W)`` that says so."""
+        for entry in reversed(list(self._index.entries(item.key))):
+            if is_marked(self._folder / entry.name):
+                return self._read_entry(item, entry, shape)
+        return None
 
     def keys_with_files(self) -> list[str]:
         """File keys of the items that have at least one revision."""
@@ -228,47 +247,3 @@ def _not_now(item: Item, path: Path, error: Exception) -> ProjectError:
         path=path,
         remedy=disk_remedy(error),
     )
-
-
-def _decoded(path: Path, shape: tuple[int, int]) -> Raster:
-    """The raster in a file, whose claims are compared with ``shape`` before they cost any memory."""
-    with tifffile.TiffFile(path) as file:
-        page = file.pages.first
-        if page.dtype != np.uint8:
-            raise ValueError(f"its pixels are {page.dtype}")
-        if page.shape != shape:
-            raise MaskError(
-                f"has the shape {page.shape}, its image {shape}",
-                remedy="The image was replaced by one of another size: put the old one back or relink it",
-            )
-        raster: Raster = page.asarray()
-        return raster
-
-
-def _largest_empty(shape: tuple[int, int]) -> int:
-    """Bytes that a file of nothing but zeros never exceeds (zlib packs them a thousandfold).
-
-    What is larger has something painted and need not be read to know it.
-    """
-    return 1024 + shape[0] * shape[1] // 200
-
-
-def checked(item: Item, annotation: NDArray[Any], shape: tuple[int, int]) -> Raster:
-    """The annotation as bytes.
-
-    Raises
-    ------
-    MaskError
-        If its shape is not the item's, or it does not hold integers from 0 to 254.
-    """
-    array = np.asarray(annotation)
-    if array.shape != shape:
-        raise MaskError(
-            f"an annotation of shape {array.shape} does not fit {item.name!r}", allowed=f"{shape}"
-        )
-    if array.dtype.kind not in "bui" or (array.size and not 0 <= array.min() <= array.max() <= MAX_CLASSES):
-        raise MaskError(
-            f"the annotation of {item.name!r} does not hold class numbers",
-            allowed=f"whole numbers from 0 (not annotated) to {MAX_CLASSES}",
-        )
-    return np.ascontiguousarray(array, dtype=np.uint8)

@@ -18,6 +18,8 @@ from pccs.project import document
 from pccs.project.annotations import AnnotationStore
 from pccs.project.items import Item, Source
 from pccs.project.links import refuse_links
+from pccs.project.lock import holder_of, person_lock, project_lock, refuse_holder
+from pccs.project.people.names import checked_name, folder_of
 from pccs.project.predictions import SnapshotStore
 from pccs.project.session import Session
 from pccs.project.sources import Standing
@@ -31,13 +33,21 @@ OnError: TypeAlias = Callable[[PccsError], None]
 class ProjectFolder:
     """The part of :class:`~pccs.project.Project` that is about the folder and its images."""
 
-    def __init__(self, path: Path, session: Session | None, early: Early | None = None) -> None:
-        self.path = path
+    def __init__(self, path: Path, session: Session | None, early: Early | None = None, me: str = "") -> None:
+        self.path, self.me = path, me
         self._session = session
-        self._state = State(path, backup=session is not None, early=early)
-        self._annotations = AnnotationStore(path / "annotations", writes=session is not None)
+        self.joined = session is not None and session.own
+        """Whether somebody else holds the project, and this process writes beside it."""
+        holds = session is not None and not self.joined
+        self._state = State(path, backup=holds, early=early)
+        self.desk = folder_of(path, me) if self.joined else path
+        """The folder that strokes are written below."""
+        self._annotations = AnnotationStore(self.desk / "annotations", writes=session is not None)
+        self._joined = (
+            AnnotationStore(path / "annotations", writes=False) if self.joined else self._annotations
+        )
         self._snapshots = SnapshotStore(path / "predictions")
-        self._taken = TakenStore(path / "taken")
+        self._taken = TakenStore(self.desk / "taken")
         self._recovered = session.recovered(self._annotations) if session else ""
 
     # ------------------------------------------------------------ opening and closing
@@ -68,26 +78,52 @@ class ProjectFolder:
         return cls.open(folder)
 
     @classmethod
-    def open(cls, path: str | Path, *, write: bool = True) -> Self:
-        """Open a project; with ``write`` also take its lock.
+    def open(cls, path: str | Path, *, write: bool = True, name: str = "") -> Self:
+        """Open a project; with ``write`` also take its lock, as the person ``name`` (the login name).
 
         Raises
         ------
         ProjectError
             If there is no project, or it is damaged or of a newer version.
         ProjectLocked
-            If another living process writes to it.
+            If another living process writes to it, or has joined it under that name.
         """
+        me = checked_name(name) if write else ""
+        return cls._opened(
+            path, me, lambda folder: Session(folder, project_lock(folder, me)) if write else None
+        )
+
+    @classmethod
+    def join(cls, path: str | Path, name: str = "") -> Self:
+        """Open a project that somebody else holds, to paint beside them as the person ``name``.
+
+        Raises
+        ------
+        ProjectError
+            If there is no project, or it is damaged, of another version, or on a disk without locks.
+        ProjectLocked
+            If another living process goes by that name here.
+        """
+        me = checked_name(name)
+
+        def begin(folder: Path) -> Session:
+            refuse_holder(folder, me)
+            own = folder_of(folder, me)
+            return Session(own, person_lock(own, me), own=True)
+
+        return cls._opened(path, me, begin)
+
+    @classmethod
+    def _opened(cls, path: str | Path, me: str, begin: Callable[[Path], Session | None]) -> Self:
         folder = Path(path).absolute()
         stamp = stamp_of(folder)
-        early = Early(
-            stamp, document.read(folder, backup=False)
-        )  # refuse before anything is locked or written
+        # Refuse before anything is locked or written.
+        early = Early(stamp, document.read(folder, backup=False))
         session = None
         try:
             refuse_links(folder)
-            session = Session(folder) if write else None
-            return cls(folder, session, early)
+            session = begin(folder)
+            return cls(folder, session, early, me)
         except BaseException as error:
             if session:
                 session.abandon()
@@ -122,6 +158,11 @@ class ProjectFolder:
     def read_only(self) -> bool:
         """Whether this process may not paint, add or rename anything."""
         return self._session is None
+
+    @property
+    def holder(self) -> str:
+        """The name of who holds the project, or held it last; empty where nobody has said."""
+        return self.me if self.me and not self.joined else holder_of(self.path)
 
     @property
     def recovered(self) -> str:
@@ -241,7 +282,7 @@ class ProjectFolder:
         unit: str = "",
     ) -> Source:
         """Add a viewer layer that has no file: it is stored in the project's ``sources/``."""
-        self._writable()
+        self._mine_to_change()
         stem = self._state.table.free_stem(name)
         folder = self.path / "sources"
         folder.mkdir(exist_ok=True)
@@ -286,13 +327,22 @@ class ProjectFolder:
 
     def reload(self) -> bool:
         """Read ``project.json`` again if another process changed it; whether it did."""
-        self._annotations.refresh()
+        self._joined.refresh()
         self._snapshots.refresh()
-        return self.read_only and self._state.reload()
+        return (self.read_only or self.joined) and self._state.reload()
 
     def _writable(self) -> None:
         if self.read_only:
             raise ProjectError("the project is open for reading only", path=self.path)
+
+    def _mine_to_change(self) -> None:
+        self._writable()
+        if self.joined:
+            raise ProjectError(
+                "this is for whoever holds the project to change: you have joined it to paint",
+                path=self.path,
+                remedy=f"Ask {self.holder or 'them'}, or open it again when it is closed there",
+            )
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -302,6 +352,6 @@ class ProjectFolder:
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        self._writable()
+        self._mine_to_change()
         with self._state.change():
             yield

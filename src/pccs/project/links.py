@@ -13,7 +13,8 @@ from pathlib import Path
 from pccs.errors import ProjectError
 
 _TOP = ("annotations", "taken", "predictions", "predictions/visible", "runs", "sources", "worker.log",
-        "worker.log.1", ".open", ".lock", ".lock.json", ".worker.lock", ".worker.lock.json")  # fmt: skip
+        "worker.log.1", ".open", ".lock", ".lock.json", ".worker.lock", ".worker.lock.json",
+        "people", "joined.json")  # fmt: skip
 
 
 def refuse_links(folder: Path) -> None:
@@ -37,6 +38,9 @@ def refuse_links(folder: Path) -> None:
 def _written(folder: Path) -> Iterator[Path]:
     for name in _TOP:
         yield folder / name
+    for person in _inside(folder / "people"):
+        yield person
+        yield from _inside(person)
     runs = folder / "runs"
     for run in _inside(runs):
         yield run

@@ -29,7 +29,10 @@ _ONLY_REAL: dict[str, Any] = (
 class Lock:
     """A lock file, and beside it a note of who holds it."""
 
-    def __init__(self, path: Path, doing: str) -> None:
+    def __init__(
+        self, path: Path, doing: str, *, who: str = "", remedy: str = "Close it there first"
+    ) -> None:
+        self._who, self._remedy = who, remedy
         self._note = path.with_name(f"{path.name}.json")
         self._path, self._doing = path, doing
         # Not thread-local: the plugin may close a project from another thread than it opened it from.
@@ -43,7 +46,7 @@ class Lock:
             raise ProjectLocked(
                 f"another program{self._holder()} {self._doing} this project",
                 path=self._path.parent,
-                remedy="Close it there first",
+                remedy=self._remedy,
             ) from error
         except (OSError, NotImplementedError) as error:
             raise ProjectError(
@@ -51,8 +54,9 @@ class Lock:
                 path=self._path.parent,
                 remedy="Check that you may write there; some network drives have no locks: use a local disk",
             ) from error
+        note = {"pid": os.getpid(), "host": platform.node(), **({"name": self._who} if self._who else {})}
         with contextlib.suppress(OSError):  # the lock holds without its note, also on a full disk
-            write_json(self._note, {"pid": os.getpid(), "host": platform.node()})
+            write_json(self._note, note)
 
     def release(self) -> None:
         """Give the lock back; harmless when it is not held."""
@@ -66,5 +70,33 @@ class Lock:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             note = json.loads(self._note.read_text(encoding="utf-8"))
             where = "" if note["host"] == platform.node() else f" on {note['host']}"
-            return f" (process {note['pid']}{where})"
+            who = f"{note['name']}, " if note.get("name") else ""
+            return f" ({who}process {note['pid']}{where})"
         return ""
+
+
+def project_lock(project: Path, who: str) -> Lock:
+    """The lock of who holds the project."""
+    return Lock(project / ".lock", "writes to", who=who)
+
+
+def person_lock(folder: Path, who: str) -> Lock:
+    """The lock of a person's own folder."""
+    return Lock(folder / ".lock", "has joined", who=who, remedy="Close it there first, or take another name")
+
+
+def refuse_holder(project: Path, who: str) -> None:
+    """Raise :class:`~pccs.errors.ProjectLocked` if ``who`` holds the project, or did last."""
+    if holder_of(project) == who:
+        raise ProjectLocked(
+            f"{who} holds this project already",
+            path=project,
+            remedy="Join it under another name; if it is closed there, open it instead",
+        )
+
+
+def holder_of(project: Path) -> str:
+    """The name of who holds, or last held, the project; empty where nobody has said."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads((project / ".lock.json").read_text(encoding="utf-8"))["name"])
+    return ""

@@ -9,12 +9,14 @@
       predictions/ITEM.r0007….npy  what the teacher sees; two are kept
       runs/0001-pccs/              settings, metrics, checkpoints of a training run
       sources/                     viewer layers that had no file
+      people/NAME/                 what each of several people painted (pccs.project.people)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,13 @@ from pccs.project.folder import OnError, ProjectFolder
 from pccs.project.items import Item
 from pccs.project.lock import Lock
 from pccs.project.models import ModelRef
+from pccs.project.people import People
 from pccs.project.predictions import SnapshotRef
+from pccs.project.rasters import checked
 from pccs.project.runs import Run
 from pccs.project.selection import spread
+from pccs.project.session import Session
+from pccs.project.state import Early
 
 
 class Project(ProjectFolder):
@@ -43,6 +49,22 @@ class Project(ProjectFolder):
     Items are given by name or as :class:`Item`. Reading methods may be called from any thread;
     changing ones from one thread at a time.
     """
+
+    def __init__(self, path: Path, session: Session | None, early: Early | None = None, me: str = "") -> None:
+        super().__init__(path, session, early, me)
+        if me and not self.joined:
+            _ = self.people  # now, when somebody who goes by the same name can still keep one out
+
+    @cached_property
+    def people(self) -> People:
+        """Everybody who paints in this project, and what they painted."""
+        return People(self, self._joined, self._annotations if self.joined else None, self.me)
+
+    def close(self) -> None:
+        """Give the lock back. Everything is on disk already."""
+        if "people" in self.__dict__:
+            self.people.close()
+        super().close()
 
     # ------------------------------------------------------------ items
 
@@ -85,7 +107,7 @@ class Project(ProjectFolder):
         record = self._state.record(item)
         revision = self._annotations.revision(item)
         snapshot = self._snapshots.latest(item)
-        painted = self._annotations.painted(item, self.shape(item))
+        painted = self._is_painted(item)
         state = state_of(
             accepted=record.accepted,
             complete=record.complete,
@@ -103,7 +125,7 @@ class Project(ProjectFolder):
 
     def all_facts(self) -> dict[str, ItemFacts]:
         """The whole table: the facts of every item by its name, quick where most are empty."""
-        known = {*self._annotations.keys_with_files(), *self._snapshots.keys()}
+        known = {*self._keys(), *self._snapshots.keys()}
         records, empty = self._state.records, ItemFacts("empty", False, False, None, None, 0)
         return {
             item.name: self.item_facts(item) if item.name in records or item.key in known else empty
@@ -133,9 +155,21 @@ class Project(ProjectFolder):
     # ------------------------------------------------------------ annotations
 
     def annotation(self, item: str | Item) -> Raster:
-        """The newest annotation, uint8 ``(H, W)``: 0 = not annotated, k = class k."""
+        """The newest annotation, uint8 ``(H, W)``: 0 = not annotated, k = class k.
+
+        For who joined, what they painted themselves; :meth:`joined_annotation` has everybody's strokes.
+        """
         item = self.item(item)
-        return self._annotations.read(item, self.shape(item))
+        return self.people.own(item) if self.joined else self._annotations.read(item, self.shape(item))
+
+    def joined_annotation(self, item: str | Item) -> Raster:
+        """The newest annotation of all people, as the holder of the project joined it."""
+        item = self.item(item)
+        return self._joined.read(item, self.shape(item))
+
+    def joined_revision(self, item: str | Item) -> int:
+        """The number of the newest one, 0 when there is none."""
+        return self._joined.revision(self.item(item))
 
     def revision(self, item: str | Item) -> int:
         """The number of the newest annotation, 0 when there is none."""
@@ -151,16 +185,25 @@ class Project(ProjectFolder):
         """
         self._writable()
         item = self.item(item)
-        return self._annotations.save(item, annotation, self.shape(item))
+        shape = self.shape(item)
+        if not self.people.concerns(item):
+            return self._annotations.save(item, annotation, shape)
+        raster = checked(item, annotation, shape)
+        self.people.note(item, raster)
+        return self._annotations.save(item, raster, shape, mark=True)
 
-    def note_taken(self, item: str | Item, labels: Raster) -> None:
+    def note_taken(self, item: str | Item, labels: Raster, *, own: bool = True) -> None:
         """Remember what was taken over from a prediction: class values ``(H, W)``, 0 elsewhere.
+
+        Not ``own`` is what somebody else took over.
 
         On a disk that is full it is not remembered, and that is all.
         """
         self._writable()
         with suppress(OSError):
             self._taken.add(self.item(item), labels)
+            if own:
+                self.people.note_taken(self.item(item), labels)
 
     def taken(self, item: str | Item, annotation: Raster | None = None) -> NDArray[np.bool_]:
         """Annotated pixels ``(H, W)`` that are as they were taken over from a prediction, not painted.
@@ -172,22 +215,27 @@ class Project(ProjectFolder):
 
     def forget_class(self, value: int) -> None:
         """Class ``value`` is deleted: what was taken over as it is no longer known."""
-        self._writable()
+        self._mine_to_change()
         for item in self.items:
             with suppress(OSError):
                 self._taken.forget(item, self.shape(item), value)
 
     def annotated_items(self) -> list[str]:
         """Names of the items that are complete or have any painted pixel, in order."""
-        keys = set(self._annotations.keys_with_files())
+        keys = self._keys()
         complete = {name for name, record in self._state.records.items() if record.complete}
         if not keys and not complete:
             return []
-        return [
-            i.name
-            for i in self.items
-            if i.name in complete or (i.key in keys and self._annotations.painted(i, self.shape(i)))
-        ]
+        return [i.name for i in self.items if i.name in complete or (i.key in keys and self._is_painted(i))]
+
+    def _keys(self) -> set[str]:
+        """File keys of the items that anybody painted, as far as this process knows."""
+        keys = set(self._joined.keys_with_files())
+        return keys | set(self._annotations.keys_with_files()) if self.joined else keys
+
+    def _is_painted(self, item: Item) -> bool:
+        shape = self.shape(item)
+        return self._joined.painted(item, shape) or (self.joined and self._annotations.painted(item, shape))
 
     def import_masks(
         self,
@@ -219,7 +267,7 @@ class Project(ProjectFolder):
             Told of each mask that does not fit. Without it the first such
             :class:`~pccs.errors.MaskError` is raised, after the masks that fit were imported.
         """
-        self._writable()
+        self._mine_to_change()
         by_stem: dict[str, list[Item]] = {}
         for item in map(self.item, items):
             by_stem.setdefault(item.stem, []).append(item)
@@ -293,5 +341,5 @@ class Project(ProjectFolder):
             lock.release()
 
     def _update(self, item: str | Item, **changes: Any) -> None:
-        self._writable()
+        self._mine_to_change()
         self._state.update(self.item(item), **changes)

@@ -87,7 +87,7 @@ def keeping(
 ) -> list[Callable[[], Path | None]]:
     """:func:`keep`, a function for each place that is tried: any of them may never come back."""
     facts = _Facts(
-        project=str(project.path),
+        project=str(project.desk),
         item=item.name,
         revision=project.revision(item),
         under_way="" if under_way is None else _digest(under_way),
@@ -152,7 +152,7 @@ def _readable(project: Project) -> Iterator[tuple[Path, _Facts, Raster]]:
         except Exception:
             # Broad on purpose: on a damaged file the decoder raises almost anything. It stays where it is.
             continue
-        if facts.project == str(project.path):
+        if facts.project == str(project.desk):
             yield path, facts, array
 
 
@@ -190,7 +190,7 @@ def _digest(array: Raster) -> str:
 
 
 def _mark(project: Project) -> str:
-    return blake2b(json.dumps(str(project.path)).encode(), digest_size=8).hexdigest()
+    return blake2b(json.dumps(str(project.desk)).encode(), digest_size=8).hexdigest()
 
 
 def _name(project: Project, item: Item) -> str:

@@ -11,26 +11,32 @@ from pccs.atomic import sweep, write_json, write_text
 from pccs.project.annotations import AnnotationStore, name_of
 from pccs.project.lock import Lock
 
-_FOLDERS = (".", "annotations", "predictions", "sources", "runs")
+_SWEPT, _MADE = (".", "annotations", "predictions", "sources", "runs"), ("annotations", "predictions", "runs")
+_OWN_SWEPT, _OWN_MADE = (".", "annotations", "decisions", "taken"), ("annotations", "decisions")
+"""Of a person's own folder beside the project's."""
 
 
 class Session:
-    """Holds the lock of a project; the marker ``.open`` is there as long as the session lasts.
+    """Holds the lock of a project, or of a person's ``own`` folder in it.
 
-    The marker holds the newest revisions at the beginning of the session, so that what was painted in
-    one that was cut short is known whatever the clocks say.
+    The marker ``.open`` is there as long as the session lasts. It holds the newest revisions at its
+    beginning, so that what was painted in one that was cut short is known whatever the clocks say.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lock: Lock, *, own: bool = False) -> None:
+        swept, made = (_OWN_SWEPT, _OWN_MADE) if own else (_SWEPT, _MADE)
+        if own:
+            folder.mkdir(exist_ok=True, parents=True)
+        self.own = own
         self._folder = folder
         self._marker = folder / ".open"
-        self._lock = Lock(folder / ".lock", "writes to")
+        self._lock = lock
         self._lock.acquire()
         try:
             self._unclean_since = self._marker.stat().st_mtime if self._marker.is_file() else None
-            self._swept = sum(sweep(folder / name) for name in _FOLDERS)
+            self._swept = sum(sweep(folder / name) for name in swept)
             self._swept += sum(sweep(run) for run in folder.glob("runs/*") if run.is_dir())
-            for name in ("annotations", "predictions", "runs"):
+            for name in made:
                 (folder / name).mkdir(exist_ok=True)
         except BaseException:
             self._lock.release()

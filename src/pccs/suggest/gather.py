@@ -24,14 +24,14 @@ REFERENCES = 64
 
 
 def open_items(project: Project, skip: Sequence[str]) -> list[Item]:
-    """Items still to be annotated: without strokes, not accepted, not in ``skip``."""
-    done = {*project.annotated_items(), *skip}
+    """Items still to be annotated: without strokes, not accepted, not in ``skip``, not claimed by anybody."""
+    done = {*project.annotated_items(), *skip, *project.people.claims()}
     return [i for i in project.items if i.name not in done and not project.is_accepted(i)]
 
 
 def unfinished_items(project: Project, skip: Sequence[str]) -> list[Item]:
     """Items with a few strokes, where more may be worth painting: not complete, not accepted, not skipped."""
-    begun = {*project.annotated_items()} - {*skip}
+    begun = {*project.annotated_items()} - {*skip, *project.people.claims()}
     return [
         i
         for i in project.items

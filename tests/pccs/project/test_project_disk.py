@@ -156,7 +156,7 @@ def test_a_file_that_is_there_and_not_found_is_not_damaged(
         raise FileNotFoundError(errno.ENOENT, "No such file or directory")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pccs.project.annotations._decoded", stale)
+        patch.setattr("pccs.project.annotations.decoded", stale)
         with pytest.raises(ProjectError, match="cannot be read now"):
             project.annotation("a")
     assert (project.annotation("a") == 1).all()
