@@ -39,6 +39,8 @@ class Actions:
             return "Open images or a project first."
         if not len(session.project.items):
             return "Add images first."
+        if session.project.joined:
+            return f"You have joined this project: {session.project.holder or 'whoever holds it'} trains."
         painted = session.annotations.painted_classes()
         names = {label.value: label.name for label in session.project.classes}
         if not painted:
@@ -177,6 +179,8 @@ class Actions:
         session = self.session
         if session.project is None:
             return "Open images or a project first."
+        if session.project.joined:
+            return f"You have joined this project: {session.project.holder or 'whoever holds it'} predicts."
         if session.project.current_run() is None and not session.training.active:
             return "Train first: there is no model yet."
         return ""

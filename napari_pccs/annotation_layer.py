@@ -66,6 +66,30 @@ class AnnotationLayer:
                 self.layer.data = array
             if fresh:
                 self._forget_history(self.layer)
+        self.guard()
+
+    def take_in(self) -> None:
+        """Show what others painted; an undo takes back one's own last stroke all the same."""
+        array = self._session.annotations.current()
+        if self.layer is None:
+            return
+        data = np.asarray(self.layer.data)
+        if data.shape != array.shape:
+            return
+        with self._quiet():
+            data[...] = array
+            self.layer.refresh()
+
+    def guard(self) -> None:
+        """Keep the brush off an item that somebody else is painting, until the user chooses to."""
+        if self.layer is None:
+            return
+        free = self._session.together.held_back is None
+        if bool(self.layer.editable) != free:
+            with self._quiet():
+                self.layer.editable = free
+                if free:
+                    self.layer.mode = "paint"
 
     def fit(self, shape: tuple[int, ...]) -> None:
         """Be of the size of another image, empty."""

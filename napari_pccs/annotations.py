@@ -108,6 +108,21 @@ class Annotations:
         """Whether nothing is being written at this moment."""
         return self._strokes.idle
 
+    @property
+    def settled(self) -> bool:
+        """Whether every stroke is on disk and nothing is being written: others' strokes may come."""
+        return self._strokes.idle and self._strokes.pending is None
+
+    def came(self, item: Item) -> None:
+        """Strokes of others were joined with those of ``item``, or it was decided between them."""
+        session = self._session
+        array = session.need_project().annotation(item)
+        self._painted[item.name] = values_in(array)
+        if session.current is not None and session.current.name == item.name:
+            self._strokes.is_saved(item.name, array)
+            session.signals.annotation_joined.emit()
+        self._tell_changed(item)
+
     def flush(self) -> bool:
         """Write strokes that wait, and wait for it, though not for ever; whether everything is on disk."""
         return self._strokes.flush()
@@ -174,6 +189,7 @@ class Annotations:
         if saved.complaint:
             self.say("error", saved.complaint)
         self._tell_changed(self._session.need_project().item(name))
+        self._session.together.painted()
         self._session.warm_up()
 
     def copying(self, name: str, array: UInt8, under_way: UInt8 | None) -> list[Callable[[], Path | None]]:
@@ -202,6 +218,7 @@ class Annotations:
     def set_complete(self, complete: bool) -> None:
         """Say whether every unpainted pixel of the current item is background."""
         project, item = self._session.need_project(), self._session.need_item()
+        project.need_held()
         self.need_saved()
         project.set_complete(item, complete)
         if complete:
@@ -222,6 +239,7 @@ class Annotations:
         """
         session = self._session
         project, item = session.need_project(), session.need_item()
+        project.need_held()
         complete = project.is_complete(item)
         if session.prediction is None and not complete:
             raise ProjectError(
@@ -337,6 +355,8 @@ class Annotations:
 
 def _keep_acceptance_true(project: Project, item: Item, array: UInt8, last: Acceptance | None) -> None:
     """A stroke on an accepted item opens it again; undo and redo go over the acceptance and back."""
+    if project.joined:
+        return
     if last is not None and np.array_equal(array, last.before.array()):
         project.set_complete(item, last.complete)
     elif last is not None and np.array_equal(array, last.final.array()):

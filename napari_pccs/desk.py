@@ -17,6 +17,7 @@ from napari_pccs.session import Session
 from napari_pccs.sources import Runner
 from napari_pccs.ui import reported
 from napari_pccs.viewer_link import ViewerLink
+from pccs.errors import ProjectLocked
 
 if TYPE_CHECKING:
     import napari
@@ -42,7 +43,7 @@ class Desk:
             return
         with reported():
             if len(paths) == 1 and paths[0].suffix == ".pccs":
-                self.session.open_project(paths[0])
+                self.open_or_join(paths[0])
             elif self.need_project(_project_beside(paths[0])):
                 self.session.sources.add_paths(paths, self.run_aside("Looking at the images…"))
             self.show_stage("images")
@@ -71,7 +72,16 @@ class Desk:
         folder = dialogs.ask_folder(self.parent, "Open a project (a folder NAME.pccs)")
         if folder is not None:
             with reported():
-                self.session.open_project(folder)
+                self.open_or_join(folder)
+
+    def open_or_join(self, path: Path) -> None:
+        """Open a project; where somebody else holds it, ask whether to join."""
+        try:
+            self.session.open_project(path)
+        except ProjectLocked as locked:
+            name = dialogs.ask_join(self.parent, str(locked), self.session.preferences.annotator)
+            if name is not None:
+                self.session.join_project(path, name)
 
     def new_project(self) -> None:
         """Ask where a new project goes and open it, empty."""
@@ -109,7 +119,7 @@ class Desk:
         """Labels layers of the viewer that are not ours, and hold one array."""
         from napari.layers import Labels
 
-        ours = [self.link.annotation, self.link.prediction]
+        ours = [self.link.annotation, self.link.prediction, self.link.others.others, self.link.others.differ]
         return [
             layer
             for layer in self.viewer.layers

@@ -12,6 +12,8 @@ from qtpy.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QFileDialog,
+    QInputDialog,
+    QLineEdit,
     QMessageBox,
     QVBoxLayout,
     QWidget,
@@ -19,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_pccs import ui
 from pccs.labels import DEFAULT_COLORS, LabelClass
+from pccs.project.people import default_name
 
 IMAGE_FILTER = (
     "Images (*.png *.tif *.tiff *.jpg *.jpeg *.bmp *.nii *.nii.gz *.npy *.npz *.h5 *.hdf5 *.dcm)"
@@ -84,6 +87,18 @@ def ask_choice(parent: QWidget, question: str, choices: Sequence[str], *, danger
     clicked = box.clickedButton()
     box.deleteLater()
     return next((i for i, one in enumerate(buttons) if one is clicked), None)
+
+
+def ask_join(parent: QWidget, why: str, name: str) -> str | None:
+    """The name to join a project under that somebody else holds, or ``None``."""
+    question = (
+        f"{why}\n\nYou can join it: you paint in a layer of your own, and what both of you painted is joined "
+        "there. Training and decisions stay with whoever holds the project.\n\nYour name in this project:"
+    )
+    answer, joins = QInputDialog.getText(
+        parent, "Join the project?", question, QLineEdit.EchoMode.Normal, name or default_name()
+    )
+    return answer if joins else None
 
 
 def ask_color(parent: QWidget, color: str) -> str | None:

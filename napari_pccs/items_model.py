@@ -139,7 +139,8 @@ class ItemsModel(QAbstractTableModel):
         if role == _ROLE.TextAlignmentRole and column > 1:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role == _ROLE.ToolTipRole:
-            return f"{name}: {self._facts(name).state}" if column < 2 else TIPS[column]
+            said = self._session.together.sentence(name)
+            return f"{name}: {self._facts(name).state}. {said}".strip() if column < 2 else TIPS[column]
         return None
 
     def _text(self, name: str, column: int) -> str:
@@ -147,7 +148,7 @@ class ItemsModel(QAbstractTableModel):
             return name
         facts = self._facts(name)
         if column == 1:
-            return f"{MARKS[facts.state]} {facts.state}"
+            return self._session.together.mark(name) or f"{MARKS[facts.state]} {facts.state}"
         value = facts.uncertainty if column == 2 else facts.corrective_dice
         return "" if value is None else f"{value:.2f}"
 

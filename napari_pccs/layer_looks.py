@@ -36,6 +36,14 @@ def class_colormap(classes: Sequence[LabelClass], *, hide_first: bool = False) -
     return DirectLabelColormap(color_dict=colors)
 
 
+def two_colours(one: str, two: str) -> DirectLabelColormap:
+    """Label 1 in one colour, label 2 in another; all else is transparent."""
+    from napari.utils.colormaps import DirectLabelColormap
+
+    clear = np.zeros(4, dtype=np.float32)
+    return DirectLabelColormap(color_dict={None: clear, 0: clear, 1: rgba(one), 2: rgba(two)})
+
+
 def rgba(color: str) -> npt.NDArray[np.float32]:
     """``"#rrggbb"`` as four floats in [0, 1]."""
     parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]

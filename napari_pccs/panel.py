@@ -35,6 +35,7 @@ from napari_pccs.panels.images import ImagesStage
 from napari_pccs.panels.next_bar import NextBar
 from napari_pccs.panels.segment import SegmentStage
 from napari_pccs.panels.suggest import SuggestStage
+from napari_pccs.panels.together_box import TogetherBox
 from napari_pccs.panels.train import TrainStage
 from napari_pccs.qt_bridge import QtBridge
 from napari_pccs.session import Session
@@ -113,6 +114,7 @@ class PccsPanel(QWidget):
         self.suggest = SuggestStage(self.desk)
         self.segment = SegmentStage(self.desk)
         self.export = ExportStage(self.desk)
+        self.together = TogetherBox(self.desk)
         self.look = LookBar(self.desk)
         self.footer = Footer(self.desk)
         splitter = QSplitter(Qt.Orientation.Vertical)
@@ -126,6 +128,7 @@ class PccsPanel(QWidget):
         layout.setContentsMargins(ui.SPACE, ui.SPACE, ui.SPACE, ui.SPACE)
         layout.setSpacing(ui.SPACE)
         layout.addWidget(ui.row(self.title, self.help, stretch=0))
+        layout.addWidget(self.together)
         layout.addWidget(self._stage_bar())
         layout.addWidget(splitter, 1)
         layout.addWidget(ui.line())

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
+from pccs.project.people import MINUTES
+
 PLUGIN = "napari-pccs"
 TRAINING, LOOKS = "training", "annotating"
 """Keys of the two groups in the manifest."""
@@ -26,6 +28,8 @@ class Preferences:
     paint_opacity: float = 0.7
     prediction_opacity: float = 0.4
     show_uncertainty: bool = True
+    annotator: str = ""
+    claim_minutes: float = MINUTES
 
 
 def read() -> Preferences:

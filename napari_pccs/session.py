@@ -24,6 +24,7 @@ from napari_pccs.signals import SessionSignals
 from napari_pccs.sources import Sources
 from napari_pccs.stacks import Planes
 from napari_pccs.suggestions import MEMORY, SuggestionQueue
+from napari_pccs.together import Together
 from napari_pccs.training import TrainingFacts
 from napari_pccs.training_choices import TrainingChoices
 from napari_pccs.view import View
@@ -79,6 +80,7 @@ class Session:
         self.events = EventSink(self)
         self.preferences = Preferences()
         self.choices = TrainingChoices(self)
+        self.together = Together(self)
 
     # ------------------------------------------------------------ projects
 
@@ -96,7 +98,17 @@ class Session:
         """
         if self.project is not None and Path(path).resolve() == self.project.path.resolve():
             return self.project
-        return self.adopt(Project.open(Path(path)))
+        return self.adopt(Project.open(Path(path), name=self.preferences.annotator))
+
+    def join_project(self, path: str | Path, name: str = "") -> Project:
+        """Open a project that somebody else holds, to paint beside them as ``name``.
+
+        Raises
+        ------
+        ProjectError, ProjectLocked
+            The project open before stays open.
+        """
+        return self.adopt(Project.join(Path(path), name or self.preferences.annotator))
 
     def adopt(self, project: Project) -> Project:
         """Work on a project that is open for writing; it is closed with the session.
@@ -139,6 +151,7 @@ class Session:
         self.suggestions.clear()
         self.segmenting = False
         self.annotations.forget()
+        self.together.forget()
         self.sources.forget()
         self.planes.clear()
         self.signals.project_changed.emit()
@@ -225,6 +238,7 @@ class Session:
         if item is None or self.project is None:
             return
         self.sources.note_standing(item.stem)
+        self.together.opened()
         self.tell(self._view.watched(item.name))
         self._predict_at = self.clock() + BROWSE_DELAY
 
@@ -233,7 +247,7 @@ class Session:
         if self._predict_at is None or self.clock() < self._predict_at:
             return
         self._predict_at, anyway, self._predict_anyway = None, self._predict_anyway, False
-        if self.project is None or self.current is None or self.training.active:
+        if self.project is None or self.current is None or self.training.active or self.project.joined:
             return
         if (anyway or self._outdated(self.project)) and self.project.current_run() is not None:
             self._quietly(Predict((self.current.name,)))
@@ -325,6 +339,7 @@ class Session:
     def tick(self) -> None:
         """Save what is due and take in what the worker said; call a few times a second."""
         self.annotations.save_due()
+        self.together.tick()
         if self.worker is None:
             return
         self._predict_due()
@@ -339,7 +354,11 @@ class Session:
         self._send(command)
 
     def _send(self, command: Command) -> None:
-        self.need_project()
+        if self.need_project().joined:
+            raise ProjectError(
+                "training, predictions and suggestions are made by whoever holds the project",
+                remedy="You see what the model says as soon as it is trained there",
+            )
         if self.worker is not None:
             was_alive = self.worker.alive
             self.worker.send(command)
@@ -355,6 +374,8 @@ class Session:
     def warm_up(self) -> None:
         """Start the worker ahead of Train, unless it crashed or nobody wants that."""
         eager = self.eager and self.preferences.warm_start
+        if self.project is None or self.project.joined:
+            return
         if not eager or self.worker is None or self.worker.alive or self.worker.crash:
             return
         try:

@@ -39,6 +39,12 @@ class SessionSignals(SignalGroup):
     annotation_replaced = Signal()
     """The annotation of the current item was changed by the program, not by the brush."""
 
+    annotation_joined = Signal()
+    """Strokes of others came into the annotation of the current item: no step of the undo history."""
+
+    together_changed = Signal()
+    """Of others: who is here, what they claim, where strokes differ (``session.together``)."""
+
     prediction_changed = Signal()
     """``session.prediction``, the prediction of the current item, is a newer one (or none)."""
 

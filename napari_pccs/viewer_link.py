@@ -17,6 +17,7 @@ import numpy.typing as npt
 from napari_pccs import layer_looks
 from napari_pccs.annotation_layer import ANNOTATION, AnnotationLayer
 from napari_pccs.image_layers import ImageLayers
+from napari_pccs.others_layers import OthersLayers
 from napari_pccs.project_layers import export_table
 from napari_pccs.review import Prediction
 from napari_pccs.session import Session
@@ -82,10 +83,13 @@ class ViewerLink:
         self.paper = AnnotationLayer(
             session, self._add_annotation, self._connect, self._quiet, lambda: self._busy
         )
+        self.others = OthersLayers(session, self._add_others, self._remove, self._activate)
         self.take_over = TakeOver(session, self.paper, self._outline, self._connect)
         signals = session.signals
         self._connect(signals.current_changed, self.show_item)
         self._connect(signals.annotation_replaced, self.show_annotation)
+        self._connect(signals.annotation_joined, self.paper.take_in)
+        self._connect(signals.together_changed, self._show_others)
         self._connect(signals.prediction_changed, self.show_prediction)
         self._connect(signals.training_changed, self._prepare_overlays)
         self._connect(signals.classes_changed, self._recolor)
@@ -115,6 +119,7 @@ class ViewerLink:
             return
         self._show_image(self.session.plane)
         self.show_annotation(fresh=True)
+        self._show_others()
         self.show_prediction()
 
     def show_annotation(self, *, fresh: bool = False) -> None:
@@ -290,6 +295,26 @@ class ViewerLink:
         self.viewer.layers.selection.active = layer
         return layer
 
+    def _show_others(self) -> None:
+        """Other people have done something, or somebody else is painting this item."""
+        if self._shown_shape is not None:
+            with self._quiet():
+                self.others.show()
+            self.paper.guard()
+
+    def _add_others(self, array: npt.NDArray[np.uint8], look: dict[str, Any], below: bool) -> Labels:
+        layer: Labels = self._added(self.viewer.add_labels(array, **look))
+        if below:
+            self._below_annotation(layer)
+        return layer
+
+    def _activate(self, layer: Layer | None) -> None:
+        """Make a layer the active one; ``None``: the one that is painted on."""
+        if layer is None:
+            self._activate_annotation()
+        else:
+            self.viewer.layers.selection.active = layer
+
     def _add_prediction(self, labels: npt.NDArray[np.uint8]) -> Labels:
         classes = self.session.need_project().classes
         layer: Labels = self._added(
@@ -337,6 +362,7 @@ class ViewerLink:
         classes, table = self.session.project.classes, export_table(self.session.project)
         with self._quiet():
             self.paper.recolor()
+            self.others.recolor()
             if self.prediction is not None:
                 self.prediction.colormap = layer_looks.class_colormap(classes, hide_first=True)
                 self.prediction.metadata = table
@@ -359,6 +385,8 @@ class ViewerLink:
         layer = event.value  # compared by ==: what a plugin's viewer gives out are proxies
         if self.paper.forget(layer):
             self.take_over.put_down()
+            return
+        if self.others.forget(layer):
             return
         if layer == self.prediction:
             self.prediction = None
@@ -403,6 +431,7 @@ class ViewerLink:
     def _remove_all(self) -> None:
         self.take_over.put_down()
         with self._quiet():
+            self.others.clear()
             for layer in (self.annotation, self.prediction, self.uncertainty, self.region, *self.images):
                 if layer is not None:
                     self._remove(layer)

@@ -76,8 +76,10 @@ class AnnotateStage(QWidget):
         here = project is not None and item is not None
         for widget in (self.classes, self.complete, self.explain, self.here, self.accept):
             widget.setVisible(project is not None)
-        for widget in (self.complete, self.previous, self.next):
+        for widget in (self.previous, self.next):
             widget.setEnabled(here)
+        held = project is not None and not project.joined
+        self.complete.setEnabled(here and held)
         self.here.setChecked(link.take_over.on)
         self.here.setEnabled(session.prediction is not None and link.annotation is not None)
         if project is None or item is None:
@@ -90,7 +92,7 @@ class AnnotateStage(QWidget):
         self.complete.setText(f"Complete: the rest is {project.classes[0].name}  (D)")
         self._explain(self._coverage(), facts.complete, facts.accepted)
         self.hint.setText(self._next_thing(facts.state))
-        self.accept.setEnabled(session.prediction is not None or facts.complete)
+        self.accept.setEnabled(held and (session.prediction is not None or facts.complete))
         self.accept.setText("Take it back  (A)" if facts.accepted else "Accept all  (A)")
 
     def _coverage(self) -> Coverage:

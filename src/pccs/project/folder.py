@@ -282,7 +282,7 @@ class ProjectFolder:
         unit: str = "",
     ) -> Source:
         """Add a viewer layer that has no file: it is stored in the project's ``sources/``."""
-        self._mine_to_change()
+        self.need_held()
         stem = self._state.table.free_stem(name)
         folder = self.path / "sources"
         folder.mkdir(exist_ok=True)
@@ -335,7 +335,8 @@ class ProjectFolder:
         if self.read_only:
             raise ProjectError("the project is open for reading only", path=self.path)
 
-    def _mine_to_change(self) -> None:
+    def need_held(self) -> None:
+        """Raise :class:`~pccs.errors.ProjectError` unless this process holds the project."""
         self._writable()
         if self.joined:
             raise ProjectError(
@@ -352,6 +353,6 @@ class ProjectFolder:
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        self._mine_to_change()
+        self.need_held()
         with self._state.change():
             yield

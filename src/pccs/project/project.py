@@ -215,7 +215,7 @@ class Project(ProjectFolder):
 
     def forget_class(self, value: int) -> None:
         """Class ``value`` is deleted: what was taken over as it is no longer known."""
-        self._mine_to_change()
+        self.need_held()
         for item in self.items:
             with suppress(OSError):
                 self._taken.forget(item, self.shape(item), value)
@@ -267,7 +267,7 @@ class Project(ProjectFolder):
             Told of each mask that does not fit. Without it the first such
             :class:`~pccs.errors.MaskError` is raised, after the masks that fit were imported.
         """
-        self._mine_to_change()
+        self.need_held()
         by_stem: dict[str, list[Item]] = {}
         for item in map(self.item, items):
             by_stem.setdefault(item.stem, []).append(item)
@@ -341,5 +341,5 @@ class Project(ProjectFolder):
             lock.release()
 
     def _update(self, item: str | Item, **changes: Any) -> None:
-        self._mine_to_change()
+        self.need_held()
         self._state.update(self.item(item), **changes)

@@ -13,9 +13,10 @@
 by who holds the project. Only an item that somebody else painted is written twice.
 """
 
-from pccs.project.people.claims import Claim
+from pccs.project.people.claims import MINUTES, Claim
+from pccs.project.people.join import places
 from pccs.project.people.names import checked_name, default_name
 from pccs.project.people.people import People
 from pccs.project.people.record import Conflict
 
-__all__ = ["Claim", "Conflict", "People", "checked_name", "default_name"]
+__all__ = ["MINUTES", "Claim", "Conflict", "People", "checked_name", "default_name", "places"]
