@@ -45,6 +45,8 @@ class OthersLayers:
         self._session, self._add, self._remove, self._activate = session, add, remove, activate
         self.others: Labels | None = None
         self.differ: Labels | None = None
+        self._hidden: set[str] = set()
+        """Names of layers that the user hid: they stay so on the next image."""
 
     def show(self) -> None:
         """Show what is known of the item on screen."""
@@ -70,8 +72,12 @@ class OthersLayers:
         """Take both layers away."""
         for layer in (self.others, self.differ):
             if layer is not None:
-                self._remove(layer)
+                self._take_away(layer)
         self.others = self.differ = None
+
+    def _take_away(self, layer: Labels) -> None:
+        (self._hidden.discard if layer.visible else self._hidden.add)(str(layer.name))
+        self._remove(layer)
 
     def recolor(self) -> None:
         """The classes have other colours."""
@@ -88,13 +94,14 @@ class OthersLayers:
     ) -> Labels | None:
         if array is None:
             if layer is not None:
-                self._remove(layer)
+                self._take_away(layer)
                 self._activate(None)
             return None
         if layer is not None:
             layer.data = array
             return layer
-        made = self._add(array, look(), below)
+        wanted = look()
+        made = self._add(array, {**wanted, "visible": wanted["name"] not in self._hidden}, below)
         made.editable = False
         if not below:
             made.contour = 2

@@ -86,7 +86,7 @@ class Session:
 
     def create_project(self, path: str | Path, classes: Sequence[LabelClass] | None = None) -> Project:
         """Make a new project at ``path`` and open it; :class:`ProjectError` when it exists."""
-        return self.adopt(Project.create(Path(path), classes=classes))
+        return self.adopt(Project.create(Path(path), classes, name=self.preferences.annotator))
 
     def open_project(self, path: str | Path) -> Project:
         """Open a project, closing the one that is open.

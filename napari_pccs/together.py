@@ -52,6 +52,9 @@ class Together:
         self._picture: Picture | None = None
         self._waiting: list[Item] = []
         self._painted_anyway: set[str] = set()
+        self._claimed = ""
+        """The item on screen, once it is claimed: who comes later does not take the brush away."""
+        self._looked = False
         self._look: Errand[Seen] | None = None
         self._claim: Errand[None] | None = None
         self._look_at = self._renew_at = 0.0
@@ -68,7 +71,7 @@ class Together:
     def held_back(self) -> Claim | None:
         """The claim of somebody else on the item on screen, unless the user chose to paint all the same."""
         item = self._session.current
-        if item is None or item.name in self._painted_anyway:
+        if item is None or item.name in self._painted_anyway or item.name == self._claimed:
             return None
         return self.claims.get(item.name)
 
@@ -106,8 +109,9 @@ class Together:
 
     def opened(self) -> None:
         """Another item is on screen: it is claimed, and looked at."""
-        self._look_at = 0.0
-        self.claim()
+        self._look_at, self._claimed = 0.0, ""
+        if self._looked:  # else it is not known yet whether somebody else has claimed it
+            self.claim()
 
     def painted(self) -> None:
         """A stroke is on disk: the claim is renewed now and then."""
@@ -119,7 +123,7 @@ class Together:
         project, item = self._session.project, self._session.current
         if project is None or item is None or project.read_only or self.held_back is not None:
             return
-        self._renew_at = self._session.clock() + RENEW
+        self._claimed, self._renew_at = item.name, self._session.clock() + RENEW
         minutes = self._session.preferences.claim_minutes
         self._claim = Errand(lambda: project.people.claim(item, minutes), after=self._claim)
 
@@ -204,6 +208,9 @@ class Together:
         known = self.people, self.claims, self.conflicts, self._picture
         self.people, self._waiting = seen.people, list(seen.waiting)
         self.claims, self.conflicts = seen.claims or {}, seen.conflicts or {}
+        self._looked = True
+        if not self._claimed:
+            self.claim()
         if seen.picture is not None and seen.picture is not self._picture:
             self._picture, self.chosen = seen.picture, 0
         if project.joined:

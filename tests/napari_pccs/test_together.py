@@ -175,6 +175,11 @@ def test_an_image_that_somebody_paints_is_kept_from_the_brush(
     anna.session.go_to("c")
     anna.session.go_to("b")
     assert anna.viewer.layers[ANNOTATION].editable, "asked once"
+    anna.session.go_to("d")
+    ben.people.claim(ben.item("d"))  # he came later, and paints all the same
+    look(anna)
+    assert "d" in anna.session.together.claims
+    assert anna.viewer.layers[ANNOTATION].editable
 
 
 # ------------------------------------------------------------ who joined
@@ -234,6 +239,11 @@ def test_who_joined_sees_what_others_painted_in_a_layer_apart(
     assert np.asarray(dora.viewer.layers[OTHERS].data)[30, 30] == 0
     assert dora.session.prediction is not None
     assert dora.session.prediction.step == 7
+    dora.viewer.layers[OTHERS].visible = False
+    dora.session.go_to("b")
+    look(dora)
+    assert not dora.viewer.layers[OTHERS].visible, "who wants to paint unaided is not shown it again"
+    dora.session.go_to("a")
     assert dora.session.need_project().item_facts("c").state == "accepted"
 
 

@@ -53,8 +53,8 @@ class ProjectFolder:
     # ------------------------------------------------------------ opening and closing
 
     @classmethod
-    def create(cls, path: str | Path, classes: Sequence[LabelClass] | None = None) -> Self:
-        """Make the folder ``path`` (exactly that name) and open it.
+    def create(cls, path: str | Path, classes: Sequence[LabelClass] | None = None, *, name: str = "") -> Self:
+        """Make the folder ``path`` (exactly that name) and open it as the person ``name``.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class ProjectFolder:
             raise ProjectError(
                 f"the folder cannot be made ({disk_words(error)})", path=folder, remedy=disk_remedy(error)
             ) from error
-        return cls.open(folder)
+        return cls.open(folder, name=name)
 
     @classmethod
     def open(cls, path: str | Path, *, write: bool = True, name: str = "") -> Self:
