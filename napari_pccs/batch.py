@@ -45,6 +45,7 @@ class Batch:
         slow part; the names of the accepted items are the result.
         """
         session, project = self._session, self._session.need_project()
+        project.need_held()
         session.annotations.need_saved()
         errors: list[PccsError] = []
         done: list[str] = run(lambda: self._accept_all(project, names, errors))

@@ -143,6 +143,7 @@ class Session:
         self.annotations.safe_to_leave()
         if self.worker is not None:
             self.worker.close()
+        self.together.leave()
         project, current = self.project, self.current
         if not self.annotations.leave(lambda: _end(project, current)):
             self.say("warning", f"{project.name} is closed as soon as its drive answers.")

@@ -24,6 +24,8 @@ POLL = 1.5
 """Seconds between two looks at what others have done."""
 RENEW = 30.0
 """Seconds after which strokes renew a claim."""
+BRIEF = 0.5
+"""Seconds that closing waits for a claim under way."""
 NOBODY = ""
 """The choice of nobody's strokes."""
 
@@ -126,6 +128,11 @@ class Together:
         self._claimed, self._renew_at = item.name, self._session.clock() + RENEW
         minutes = self._session.preferences.claim_minutes
         self._claim = Errand(lambda: project.people.claim(item, minutes), after=self._claim)
+
+    def leave(self) -> None:
+        """The project is about to be closed: a claim under way must not outlive it."""
+        if self._claim is not None:
+            self._claim.wait(BRIEF)
 
     def paint_anyway(self) -> None:
         """The user chose to paint an item that somebody else has claimed."""

@@ -111,6 +111,7 @@ class TogetherBox(QWidget):
             return
         for old in self.buttons.values():
             self._choices.removeWidget(old)
+            old.hide()  # deleted once Qt comes to it, and till then drawn where it was
             old.deleteLater()
         self.buttons = {}
         for name in [*names, NOBODY]:
