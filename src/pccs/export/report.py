@@ -6,6 +6,7 @@ import base64
 import io
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pccs.atomic import write_text
+from pccs.errors import PccsError
 from pccs.export.report_facts import Quality, quality_of
 from pccs.export.report_page import Tally, Thumbnail, page
 from pccs.labels import LabelClass, Raster
+from pccs.metrics.agreement import Pair, agreement
 from pccs.project import Item, Project
 from pccs.project.selection import spread
 from pccs.tidy import connected
@@ -67,9 +70,16 @@ class Report:
             self._thumbnails,
             quality,
             made=time.strftime("%Y-%m-%d"),
+            people=[two.figures([one.name for one in self._project.classes]) for two in self._agreeing()],
         )
         write_text(path, text)
         return path
+
+    def _agreeing(self) -> list[Pair]:
+        """Every two annotators; none of whom has a raster that does not fit its image any more."""
+        with suppress(PccsError):
+            return agreement(self._project)
+        return []
 
 
 def picture_of(image: NDArray[Any], values: Raster, classes: Sequence[LabelClass]) -> NDArray[np.uint8]:

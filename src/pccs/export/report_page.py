@@ -55,6 +55,7 @@ def page(
     quality: Quality | None,
     *,
     made: str,
+    people: Sequence[dict[str, Any]] = (),
 ) -> str:
     """The whole page.
 
@@ -64,6 +65,8 @@ def page(
         As :func:`pccs.export.record.record_of` makes it.
     made
         The date.
+    people
+        Of every two annotators what :meth:`pccs.metrics.agreement.Pair.figures` gives.
     """
     title = f"Segmentation of {record['project']}"
     program = record["versions"].get("napari-pccs", "")
@@ -75,6 +78,7 @@ def page(
         "<h2>What was found</h2>",
         _classes(tallies, record["items"]["all"]),
         *_quality(quality),
+        *_agreement(people),
         *_pictures(thumbnails, record["items"]["all"]),
         "<h2>Settings</h2>",
         _settings("Export", {k: record[k] for k in ("format", "what", "maps", "cleaning")}),
@@ -124,6 +128,33 @@ def _quality(quality: Quality | None) -> list[str]:
         *([table(("Class", "Dice on held-out annotations"), per_class, numbers=(1,))] if per_class else []),
         *([curve(quality.curve)] if len(quality.curve) > 1 else []),
     ]
+
+
+def _agreement(people: Sequence[dict[str, Any]]) -> list[str]:
+    rows = [
+        (escape(" and ".join(two["people"])), escape(name), *map(_figure, (one["dice"], one["kappa"])))
+        for two in people
+        for name, one in two["per_class"].items()
+    ]
+    said = [
+        f"{' and '.join(two['people'])}: {two['pixels']:,} pixels in {len(two['items'])} of the images, "
+        f"kappa over all classes {_figure(two['kappa'])}."
+        for two in people
+    ]
+    return (
+        [
+            "<h2>How far the annotators agree</h2>",
+            "<p>On pixels that both painted by hand, before their strokes were joined.</p>",
+            *(f"<p>{escape(sentence)}</p>" for sentence in said),
+            table(("Annotators", "Class", "Dice", "Cohen's kappa"), rows, numbers=(2, 3)),
+        ]
+        if people
+        else []
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _pictures(thumbnails: Sequence[Thumbnail], images: int) -> list[str]:

@@ -54,6 +54,22 @@ def test_the_page_counts_shows_and_needs_no_other_file(tmp_path: Path, finished:
     assert "15 image planes were segmented into 3 classes" in words(page)
 
 
+def test_two_annotators_are_compared(tmp_path: Path) -> None:
+    path = tmp_path / "two.pccs"
+    with Project.create(path, [CLASSES[0], make_class(2, "cell")], name="anna") as anna:
+        anna.add_array("x", np.arange(64.0).reshape(8, 8), "YX")
+        strokes = np.full((8, 8), 1, np.uint8)
+        strokes[:4] = 2
+        anna.save_annotation("x", strokes)
+        anna.set_complete("x", True)
+        with Project.join(path, "<ben>") as ben:
+            ben.save_annotation("x", np.where(np.arange(8) < 4, strokes, np.uint8(0)))
+        export_project(anna, tmp_path / "out", what=["report"])
+    page = parsed(tmp_path / "out" / "report.html")
+    assert "<ben> and anna: 32 pixels in 1 of the images, kappa over all classes 1.000." in words(page)
+    assert any(words(row) == "<ben> and anna cell 1.000 1.000" for row in page.iter("tr"))
+
+
 def test_words_from_outside_are_escaped(tmp_path: Path) -> None:
     with Project.create(tmp_path / "a<b>&c.pccs", [CLASSES[0], make_class(2, "<script>&")]) as project:
         project.add_array('x"<b>', np.arange(64.0).reshape(8, 8), "YX")
