@@ -56,6 +56,7 @@ def bands(
         return
     for shares in _rows(tiles(net, padded, between, side=side), padded.size[1]):
         yield from grow.add(shares[..., :width])
+        del shares  # before the next row is made: each is as large as all that is held besides
 
 
 @torch.no_grad()
@@ -102,6 +103,7 @@ def _rows(parts: Iterator[tuple[slice, slice, Tensor]], width: int) -> Iterator[
         row[..., cols] = logits[0].float().softmax(0)
         if cols.stop == width:
             yield row
+            del row
 
 
 def _resized(shares: Tensor, size: tuple[int, int]) -> Tensor:

@@ -214,7 +214,9 @@ class Predictor:
         """
         size = project.sources[project.item(item).stem].info.plane_shape
         for _, shares in self.shares(self.unread(project, item), size):
-            yield self.seen(shares, probabilities=probabilities)
+            seen = self.seen(shares, probabilities=probabilities)
+            del shares  # a part of the row of tiles, which goes with it
+            yield seen
 
     def shares(self, picture: Picture, size: tuple[int, int]) -> Iterator[tuple[slice, Tensor]]:
         """Rows of an image of ``size`` and their probabilities ``[C, rows, W]``, from top to bottom.
@@ -234,6 +236,7 @@ class Predictor:
                     if rows.stop > given:
                         first, given = max(given, rows.start), rows.stop
                         yield slice(first, rows.stop), shares[:, first - rows.start :]
+                    del shares  # before the next row of tiles is made
             except (MemoryError, RuntimeError) as error:
                 raise_unless_short(error)
             else:
