@@ -60,7 +60,8 @@ class SegmentStage(QWidget):
         signals.finished.connect(self._finished)
         for signal in (signals.project_changed, signals.current_changed):
             signal.connect(self._count)
-        signals.project_changed.connect(self._show_choices)
+        for signal in (signals.project_changed, signals.items_changed):
+            signal.connect(self._show_choices)
         self._show_choices()
         self.refresh()
 

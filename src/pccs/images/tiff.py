@@ -136,7 +136,7 @@ def _at_once(page: Any) -> int:
     """Bytes of pixels that have to be decoded together."""
     if not has_parts(page):
         return int(page.nbytes)
-    return prod(page.chunks) * int(page.dtype.itemsize)
+    return int(prod(page.chunks)) * int(page.dtype.itemsize)
 
 
 def _truncated(path: Path) -> ImageError:
