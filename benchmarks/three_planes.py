@@ -28,6 +28,7 @@ from pccs.labels import make_class
 from pccs.predict.volume import ThroughVolumes
 from pccs.train import Trainer, fit
 
+SETS = ("stack", "cord", "acdc")
 CORD = "nifti_small", "sct_t2_vertebrae"
 ACDC_MM = 10.0, 1.5, 1.5
 """Distances that are usual in ACDC; the slices of the data set here do not tell theirs."""
@@ -47,16 +48,22 @@ def cord(root: Path) -> Task | None:
 
 def tasks_of(options: Namespace) -> list[Task]:
     """What is measured."""
+    wanted = ("stack",) if options.quick else options.sets
     with tempfile.TemporaryDirectory(prefix="pccs-bench-") as folder:
-        found: list[Task | None] = [sample(Path(folder))]
-    if not options.quick:
-        found.append(cord(options.data))
-        hearts = acdc(options.data, VOLUMES)
-        if hearts is not None:
-            held = [replace(v, spacing=ACDC_MM) for v in hearts.held[: options.volumes]]
-            train = [replace(v, spacing=ACDC_MM) for v in hearts.train]
-            found.append(replace(hearts, name="ACDC, 10 mm", train=train, held=held))
+        found = [sample(Path(folder)) if "stack" in wanted else None]
+    found.append(cord(options.data) if "cord" in wanted else None)
+    found.append(hearts(options.data, options.volumes) if "acdc" in wanted else None)
     return [task for task in found if task is not None]
+
+
+def hearts(root: Path, count: int) -> Task | None:
+    """ACDC with its distances, so many volumes measured; ``None`` when it is not on this machine."""
+    task = acdc(root, VOLUMES)
+    if task is None:
+        return None
+    held = [replace(volume, spacing=ACDC_MM) for volume in task.held[:count]]
+    train = [replace(volume, spacing=ACDC_MM) for volume in task.train]
+    return replace(task, name="ACDC, 10 mm", train=train, held=held)
 
 
 def run(task: Task, seed: int, options: Namespace) -> dict[int, tuple[Found, float]]:
@@ -83,6 +90,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="what is measured (all)")
     parser.add_argument("--volumes", type=int, default=8, help="of ACDC that are measured (8)")
     parser.add_argument(
         "--set", action="append", default=[], type=lambda text: text.split("=", 1), metavar="KEY=VALUE"
