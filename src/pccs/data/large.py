@@ -127,4 +127,5 @@ class Planes:
 
     def lines(self, rows: slice) -> Tensor:
         """``[channels, lines, w]``."""
-        return torch.cat([plane.lines(rows) for plane in self._planes])
+        found = [plane.lines(rows) for plane in self._planes]
+        return found[0] if len(found) == 1 else torch.cat(found)
