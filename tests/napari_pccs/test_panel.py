@@ -353,6 +353,7 @@ def test_where_there_are_volumes_they_may_be_looked_at_along_three_directions(
     sent: list[object] = []
     monkeypatch.setattr(full.session, "send", sent.append)
     monkeypatch.setattr(full.desk.actions, "why_not_segment", lambda: "")
+    full.segment.refresh()
     full.segment.through.setChecked(True)
     full.segment.start.click()
     assert not full.segment.through.isVisibleTo(full.segment)
