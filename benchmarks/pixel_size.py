@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from benchmarks._data import DATA_SETS, Row, Source
 from benchmarks._harness import Report, Target, command, finish, say, table
 from pccs.config import preset
-from pccs.data.store import resize_image
+from pccs.data.resize import resize_image
 from pccs.images import write_array
 from pccs.labels import Raster
 from pccs.predict import Predictor

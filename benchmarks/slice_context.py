@@ -29,6 +29,7 @@ from pccs.config import preset
 from pccs.images import read_mask, read_planes, write_array
 from pccs.labels import LabelClass, from_mask
 from pccs.predict import Predictor
+from pccs.predict.volume import ThroughVolumes
 from pccs.project import Project
 from pccs.samples import make_sample_project, truth_folder
 from pccs.train import Trainer, fit
@@ -40,11 +41,12 @@ VOLUMES = 6
 
 @dataclass(frozen=True)
 class Volume:
-    """A stack: pixels ``(Z, H, W)`` and class values."""
+    """A stack: pixels ``(Z, H, W)``, class values, and where it is known the distance of neighbours in mm."""
 
     name: str
     pixels: NDArray[np.generic]
     truth: NDArray[np.uint8]
+    spacing: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,23 @@ def sample(folder: Path) -> Task:
         pixels = read_planes(source.info)[..., 0]
         (mask,) = truth_folder("stack").iterdir()
         truth = from_mask(read_mask(mask, source.info), {c.export: c.value for c in classes})
+    return halves("stack", classes, pixels, truth)
+
+
+def halves(
+    name: str,
+    classes: tuple[LabelClass, ...],
+    pixels: NDArray[np.generic],
+    truth: NDArray[np.uint8],
+    spacing: tuple[float, float, float] | None = None,
+) -> Task:
+    """One volume: its first half to train on, its second to measure."""
     half = len(pixels) // 2
     first, second = (
-        Volume(f"half{k}", pixels[s], truth[s]) for k, s in enumerate((slice(half), slice(half, None)))
+        Volume(f"half{k}", pixels[s], truth[s], spacing)
+        for k, s in enumerate((slice(half), slice(half, None)))
     )
-    return Task("stack", classes, [first], [second])
+    return Task(name, classes, [first], [second])
 
 
 @contextmanager
@@ -115,7 +129,7 @@ def _stacks(task: Task, volumes: Sequence[Volume]) -> Iterator[Project]:
     ):
         for volume in volumes:
             path = Path(folder) / f"{volume.name}.tif"
-            write_array(path, volume.pixels, "ZYX")
+            write_array(path, volume.pixels, "ZYX", volume.spacing, "mm" if volume.spacing else "")
             project.add_source(path, axes="ZYX", stem=volume.name)
         yield project
 
@@ -129,7 +143,7 @@ class Found:
     truly: float
 
 
-def measure(predictor: Predictor, task: Task) -> Found:
+def measure(predictor: Predictor | ThroughVolumes, task: Task) -> Found:
     """Segment the held-out volumes and compare."""
     values = [c.value for c in task.classes[1:]]
     dice, alike, truly = [], [], []

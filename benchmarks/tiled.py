@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -25,13 +24,14 @@ import torch
 from torch import Tensor
 
 from benchmarks._harness import ROOT, Report, Target, command, finish, say, table
+from benchmarks._peak import peak_begins, peak_mib
 from pccs.config import preset
 from pccs.data.normalise import measure, normalise
 from pccs.nets import SegmentationNet
 from pccs.nets.settled import settle
 from pccs.predict import Predictor, tiles
 from pccs.predict.prediction import Sight, look
-from pccs.predict.tiles import MARGIN, TILE, forward_tiled, pieces_of
+from pccs.predict.tiles import MARGIN, TILE, Held, Padded, forward_tiled, pieces_of
 from pccs.samples import make_sample_project
 from pccs.train import Trainer, fit
 
@@ -132,7 +132,7 @@ def apart(net: SegmentationNet, x: Tensor) -> dict[str, dict[str, float]]:
     """How far each arm is from the whole at once: everywhere, in class, and where tiles meet."""
     with torch.no_grad():
         whole = net(x)[0].softmax(1)
-        alike = settle(net, pieces_of(x))(x)[0].softmax(1)
+        alike = settle(net, pieces_of(Padded(Held(x[0]))))(x)[0].softmax(1)
         found = {"ours": forward_tiled(net, x).softmax(1), "monai": monai(net, x)}
         found["monai, large tiles"] = monai(net, x, TILE, 2 * MARGIN / TILE)
     places = {"ours": _ends(x.shape[-1], TILE, MARGIN), "monai": _starts(x.shape[-1], 512, 0.25)}
@@ -184,22 +184,10 @@ def _child(job: dict[str, Any]) -> int:
     net = _network(Path(job["model"]))
     small, x = patchwork(256), patchwork(job["side"])
     work_of(job["arm"], net, small)()  # libraries are loaded, and small things made once
-    clear = Path("/proc/self/clear_refs")
-    if clear.exists():  # the mark of the highest memory begins anew; what a parent had counts otherwise
-        clear.write_text("5")
-    before = _most()
+    before = peak_begins()
     work_of(job["arm"], net, x)()
-    print(_most() - before)
+    print(peak_mib() - before)
     return 0
-
-
-def _most() -> float:
-    """MiB this process has had at most."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        (line,) = (one for one in status.read_text().splitlines() if one.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _network(model: Path) -> SegmentationNet:

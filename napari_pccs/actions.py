@@ -185,17 +185,25 @@ class Actions:
             return "Train first: there is no model yet."
         return ""
 
-    def segment(self, items: tuple[str, ...] | None = None) -> None:
-        """Predict many items in the background (``None``: all without a complete annotation)."""
+    def segment(self, items: tuple[str, ...] | None = None, *, through: bool = False) -> None:
+        """Predict many items in the background (``None``: all without a complete annotation).
+
+        With ``through`` volumes are looked at along three directions.
+        """
         missing = self.why_not_segment()
         if missing:
             raise TrainingError(missing.rstrip("."))
         self.session.segmenting = True
         try:
-            self.session.send(Segment(items))
+            self.session.send(Segment(items, 3 if through else 1))
         except Exception:
             self.session.segmenting = False
             raise
+
+    def has_volumes(self) -> bool:
+        """Whether any image of the project has slices."""
+        project = self.session.project
+        return project is not None and any(s.info.size("Z") > 1 for s in project.sources.values())
 
     def stop_segment(self) -> None:
         """End the background prediction; what is done stays."""

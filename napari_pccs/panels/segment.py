@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QProgressBar, QWidget
+from qtpy.QtWidgets import QCheckBox, QProgressBar, QWidget
 
 from napari_pccs.desk import Desk
 from napari_pccs.ui import button, count, duration, line, reported, row, stage_layout, text
@@ -20,6 +20,10 @@ class SegmentStage(QWidget):
         self._activity: Any = None
         self.hint = text("", "hint")
         self.start = button("Segment the rest", self._start, primary=True)
+        self.through = QCheckBox("Volumes along three directions")
+        self.through.setToolTip(
+            "Look at the planes across the slices too, and average: slower, for slices that lie close"
+        )
         self.bar = QProgressBar()
         self.bar.setTextVisible(True)
         self.stop = button("Cancel", desk.actions.stop_segment, tip="End here; what is done stays")
@@ -32,6 +36,7 @@ class SegmentStage(QWidget):
         layout = stage_layout(self)
         for widget in (
             self.hint,
+            self.through,
             self.start,
             self.bar,
             self.stop,
@@ -55,6 +60,9 @@ class SegmentStage(QWidget):
         signals.finished.connect(self._finished)
         for signal in (signals.project_changed, signals.current_changed):
             signal.connect(self._count)
+        for signal in (signals.project_changed, signals.items_changed):
+            signal.connect(self._show_choices)
+        self._show_choices()
         self.refresh()
 
     def refresh(self) -> None:
@@ -63,6 +71,7 @@ class SegmentStage(QWidget):
         missing = self._desk.actions.why_not_segment()
         running = session.segmenting
         self.start.setEnabled(not missing and not running)
+        self.through.setEnabled(not running)
         self.start.setToolTip(missing or "Every image without a complete annotation")
         for widget in (self.bar, self.stop, self.left):
             widget.setVisible(running)
@@ -75,6 +84,10 @@ class SegmentStage(QWidget):
         accepted = session.project is not None and session.current is not None
         self.accept.setEnabled(accepted and session.prediction is not None)
         self.review.setEnabled(session.project is not None)
+
+    def _show_choices(self) -> None:
+        """Where there are no volumes, nothing is said of them; asked only when the images change."""
+        self.through.setVisible(self._desk.actions.has_volumes())
 
     def _count(self) -> None:
         """How many wait for review; asked for only where somebody sees it, for it looks at every item."""
@@ -106,7 +119,7 @@ class SegmentStage(QWidget):
         with reported():
             self.bar.setRange(0, 0)
             self.left.setText("")
-            self._desk.actions.segment()
+            self._desk.actions.segment(through=self.through.isChecked() and self._desk.actions.has_volumes())
         self.refresh()
 
     def _accept(self) -> None:

@@ -10,11 +10,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
 import re
 import secrets
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +27,9 @@ import psutil
 PREFIX = ".tmp-"
 _NO_FOLDERS = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF)
 """What file systems answer that cannot flush a folder (some of networks and of FUSE)."""
-_TEMPORARY = re.compile(rf"^{re.escape(PREFIX)}(\d+)-[0-9a-f]+-")
+_TEMPORARY = re.compile(rf"^{re.escape(PREFIX)}(\d+)-([0-9a-f]+)-")
+_HERE = sha256(platform.node().encode()).hexdigest()[:4]
+"""Of this machine: on a drive that several share, nobody can tell whether a process of another is alive."""
 
 
 @contextmanager
@@ -33,7 +39,7 @@ def writing(path: Path) -> Iterator[Path]:
     The temporary name ends like ``path`` does, because many writers choose the format by suffix.
     When the block raises, ``path`` is as it was and the temporary file is gone.
     """
-    temporary = path.with_name(f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+    temporary = path.with_name(_temporary(path.name))
     try:
         yield temporary
         _flush_file(temporary)
@@ -43,6 +49,41 @@ def writing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
         raise
     _flush_folder(path.parent)
+
+
+def _temporary(name: str) -> str:
+    """A name that nobody else has, and that tells who has it."""
+    return f"{PREFIX}{os.getpid()}-{_HERE}{secrets.token_hex(4)}-{name}"
+
+
+@contextmanager
+def writing_folder(path: Path) -> Iterator[Path]:
+    """As :func:`writing` for a folder, which is made; of two who write it at once the later one remains.
+
+    A folder cannot be renamed over another, so for a moment there is none.
+    """
+    temporary = path.with_name(_temporary(path.name))
+    temporary.mkdir()
+    try:
+        yield temporary
+        _replace_folder(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _flush_folder(path.parent)
+
+
+@contextmanager
+def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
+    """A folder in ``parent``, among the system's temporary files by default, that goes with the block.
+
+    What a process that was killed leaves of it, :func:`sweep` removes.
+    """
+    folder = (parent or Path(tempfile.gettempdir())) / _temporary("pccs")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -61,18 +102,25 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def sweep(folder: Path) -> int:
+def sweep(folder: Path, *, everywhere: bool = False) -> int:
     """Remove the temporaries that dead processes left in ``folder``; return how many.
 
-    Files of a process that is still alive are being written and stay.
+    What a process of this machine that is still alive has is being written and stays; so does what one of
+    another machine has, unless ``everywhere`` says that none of them writes any more.
     """
     removed = 0
     for entry in list(os.scandir(folder)) if folder.is_dir() else []:
         match = _TEMPORARY.match(entry.name)
-        if match and not psutil.pid_exists(int(match[1])):
-            with suppress(OSError):  # it costs room and nothing else; the next opening tries again
+        if match is None or psutil.pid_exists(int(match[1])):
+            continue
+        if not everywhere and len(match[2]) > 8 and not match[2].startswith(_HERE):
+            continue
+        with suppress(OSError):  # it costs room and nothing else; the next opening tries again
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
                 Path(entry.path).unlink(missing_ok=True)
-                removed += 1
+            removed += 1
     return removed
 
 
@@ -93,6 +141,17 @@ def _replace(source: Path, target: Path) -> None:
                 raise
             time.sleep(0.05)
     source.replace(target)
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    for _ in range(20):
+        shutil.rmtree(target, ignore_errors=True)
+        try:
+            source.rename(target)
+            return
+        except OSError:  # another has put its own there meanwhile
+            time.sleep(0.05)
+    source.rename(target)
 
 
 def _flush_folder(folder: Path) -> None:

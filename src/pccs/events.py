@@ -107,9 +107,13 @@ class Suggest:
 
 @dataclass(frozen=True, config=_FROZEN)
 class Segment:
-    """Predict many items in the background (``None``: all without a complete annotation)."""
+    """Predict many items in the background (``None``: all without a complete annotation).
+
+    ``planes`` is 3 where volumes are to be looked at along three directions.
+    """
 
     items: tuple[str, ...] | None = None
+    planes: Literal[1, 3] = 1
 
 
 @dataclass(frozen=True, config=_FROZEN)

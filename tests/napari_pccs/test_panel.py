@@ -16,7 +16,17 @@ from napari_pccs import dialogs, keys
 from napari_pccs.panel import STAGES, TITLE, open_panel
 from napari_pccs.panels.train import corrected_line
 from napari_pccs.viewer_link import ANNOTATION, PREDICTION
-from pccs.events import Finished, Noticed, Progressed, StateChanged, Stepped, Suggested, Suggestion, Validated
+from pccs.events import (
+    Finished,
+    Noticed,
+    Progressed,
+    Segment,
+    StateChanged,
+    Stepped,
+    Suggested,
+    Suggestion,
+    Validated,
+)
 from pccs.images import write_tiff
 
 if TYPE_CHECKING:
@@ -335,6 +345,24 @@ def test_segment_shows_progress_in_panel_and_activity_dock(full: PccsPanel) -> N
     take(full, Finished("segment", "done", "5 of 5 items are segmented."))
     assert full.segment._activity is None
     assert not full.segment.bar.isVisibleTo(full)
+
+
+def test_where_there_are_volumes_they_may_be_looked_at_along_three_directions(
+    full: PccsPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[object] = []
+    monkeypatch.setattr(full.session, "send", sent.append)
+    monkeypatch.setattr(full.desk.actions, "why_not_segment", lambda: "")
+    full.segment.refresh()
+    full.segment.through.setChecked(True)
+    full.segment.start.click()
+    assert not full.segment.through.isVisibleTo(full.segment)
+    full.session.segmenting = False
+    write_tiff(tmp_path / "v.tif", np.zeros((3, 24, 30), np.uint8), "ZYX", (None, None, None))
+    full.session.sources.add_paths([tmp_path / "v.tif"])
+    assert full.segment.through.isVisibleTo(full.segment)
+    full.segment.start.click()
+    assert sent == [Segment(None, 1), Segment(None, 3)]
 
 
 def test_export_says_what_it_would_write(full: PccsPanel) -> None:

@@ -67,3 +67,42 @@ def test_sweeping_spares_files_being_written(tmp_path: Path) -> None:
 
 def test_sweeping_a_missing_folder_is_nothing(tmp_path: Path) -> None:
     assert atomic.sweep(tmp_path / "none") == 0
+
+
+def test_a_folder_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "a.zarr"
+    for content in ("old", "new"):
+        with atomic.writing_folder(target) as temporary, atomic.writing_folder(target) as other:
+            assert temporary != other
+            (temporary / "part").write_text(content)
+            (other / "part").write_text("the other's, which is there first")
+    assert (target / "part").read_text() == "new"
+
+    def fail_half_way() -> None:
+        with atomic.writing_folder(target) as temporary:
+            (temporary / "part").write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
+    assert (target / "part").read_text() == "new"
+    assert os.listdir(tmp_path) == ["a.zarr"]
+
+
+def test_folders_that_a_killed_process_left_are_swept(tmp_path: Path) -> None:
+    script = (
+        "import os, sys, pathlib; from pccs import atomic\n"
+        "with atomic.temporary_folder(pathlib.Path(sys.argv[1])) as t:\n"
+        "    (t / 'x').write_bytes(b'x'); os.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False).returncode != 0
+    (left,) = os.listdir(tmp_path)
+    with atomic.temporary_folder(tmp_path) as alive:
+        assert atomic.sweep(tmp_path) == 1
+        assert os.listdir(tmp_path) == [alive.name]
+    assert os.listdir(tmp_path) == []
+    other = "ffff" if atomic._HERE != "ffff" else "0000"
+    elsewhere = tmp_path / left.replace(f"-{atomic._HERE}", f"-{other}", 1)
+    elsewhere.mkdir()
+    assert atomic.sweep(tmp_path) == 0  # its process may live on another machine
+    assert atomic.sweep(tmp_path, everywhere=True) == 1

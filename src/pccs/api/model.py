@@ -67,6 +67,8 @@ class Model:
         axes: str | None = None,
         uncertainty: bool = False,
         probabilities: bool = False,
+        planes: int = 1,
+        memory: int | None = None,
     ) -> list[str]:
         """Segment files into ``out/masks``, as ``pccs segment --model`` does; a stack becomes a stack.
 
@@ -78,6 +80,11 @@ class Model:
             What the axes are, such as ``"ZYX"``; where the files do not say.
         uncertainty, probabilities
             Write these maps as well.
+        planes
+            Of volumes: 1 looks at their slices, 3 along three directions, and averages.
+        memory
+            Bytes that an image may take; one that takes more is read, segmented and written some rows at a
+            time. By default half of what the machine has.
 
         Returns
         -------
@@ -90,21 +97,28 @@ class Model:
             If a file cannot be read.
         ExportError
             If the format is unknown, or the folder cannot be written.
+        ConfigError
+            If ``planes`` is neither, or the model cannot look along three directions.
         """
         from pccs.export import images_for, segment_to_folder
+        from pccs.predict.volume import ThroughVolumes
 
+        if planes not in (1, 3):
+            raise ConfigError(f"volumes looked at along {planes} directions", allowed="1 or 3")
         predictor = self._predictor
+        seeing = predictor if planes == 1 else ThroughVolumes(predictor, scratch=Path(out))
         given = [images] if isinstance(images, str | Path) else list(images)
         files = find_images([Path(one) for one in given])
         with images_for(predictor, files, axes=axes) as project:
             return segment_to_folder(
                 project,
-                predictor,
+                seeing,
                 out,
                 fmt=format,
                 uncertainty=uncertainty,
                 probabilities=probabilities,
-                identity=predictor.identity(),
+                identity=seeing.identity(),
+                memory=memory,
             )
 
 

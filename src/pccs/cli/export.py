@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from pccs.cli.options import add_device, add_out, add_project, reading
+from pccs.cli.options import add_device, add_memory, add_out, add_project, reading
 from pccs.cli.progress import Progress
 from pccs.errors import PccsError
 
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table", default="csv", metavar="NAME", help="measurements as csv or parquet (csv)")
     _add_cleaning(parser)
     add_device(parser)
+    add_memory(parser)
 
 
 def _add_cleaning(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
             predictor=Predictor.load(project, device=options.device) if trained else None,
             progress=lambda done, total: progress.items("Exporting", done, total),
             on_error=failed,
+            memory=options.memory,
         )
     for path in written:
         print(path)

@@ -41,6 +41,17 @@ def add_out(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", default="tiff", metavar="NAME", help=FORMATS_HELP)
 
 
+def add_memory(parser: argparse.ArgumentParser) -> None:
+    """``--memory``."""
+    parser.add_argument(
+        "--memory",
+        metavar="SIZE",
+        type=size_in_bytes,
+        help="an image that takes more, such as 4GB, is read, segmented and written some rows at a time "
+        "(half of what the machine has)",
+    )
+
+
 def add_pixel(parser: argparse.ArgumentParser, when: str = "") -> None:
     """``--pixel-size``; ``when`` says when it may be given."""
     parser.add_argument(
@@ -62,6 +73,15 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
     return value
+
+
+def size_in_bytes(text: str) -> int:
+    """A size such as ``4GB`` or ``500 MB``, for argparse."""
+    match = re.fullmatch(r"\s*(\d*\.?\d+)\s*([KMGT])i?B?\s*", text, re.IGNORECASE)
+    found = int(float(match[1]) * 1024 ** (1 + "KMGT".index(match[2].upper()))) if match else 0
+    if found < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 4GB or 500MB")
+    return found
 
 
 def seconds(text: str) -> float:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pccs.cli.options import add_device, add_out, add_pixel, many, positive, reading
+from pccs.cli.options import add_device, add_memory, add_out, add_pixel, many, positive, reading
 from pccs.cli.progress import Progress
 from pccs.errors import ConfigError, PccsError
 from pccs.images import find_images, parse_channels, parse_pixel
@@ -22,12 +22,14 @@ from pccs.project import Project
 
 if TYPE_CHECKING:
     from pccs.predict import Predictor
+    from pccs.predict.volume import ThroughVolumes
 
 NAME, SUMMARY = "segment", "segment images into a folder of masks"
 EPILOG = """\
 examples:
   pccs segment cells.pccs -o result
   pccs segment --model out/model/model.safetensors new_images/ scan.nii.gz -o result --uncertainty
+  pccs segment volumes.pccs -o result --planes 3
   pccs segment cells.pccs -o result --cluster local --workers 4
   pccs segment cells.pccs -o result --cluster slurm --workers 50 --cluster-option memory=4GB"""
 
@@ -63,7 +65,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_pixel(parser, "with --model: ")
     add("--uncertainty", action="store_true", help="write normalised entropy too")
     add("--probabilities", action="store_true", help="write class probabilities too")
+    add(
+        "--planes",
+        type=int,
+        choices=(1, 3),
+        default=1,
+        help="of volumes: look at the slices (1), or along three directions, and average (3)",
+    )
     add_device(parser)
+    add_memory(parser)
     add(
         "--cluster",
         metavar="local|slurm|ADDRESS",
@@ -89,12 +99,17 @@ def run(options: argparse.Namespace) -> int:
             errors.append(error)
             progress.note(f"pccs: {error}")
 
+        if options.cluster:  # the images' project and the keys of a cluster lie where workers see them
+            from pccs.export.stream import make_folder
+
+            make_folder(options.out)
         with _opened(options, failed, progress.note) as (project, predictor):
+            seeing = _seeing(options, predictor)
             before: list[int] = []
             with _segmenter(options, progress) as segment:
                 stems = segment(
                     project,
-                    predictor,
+                    seeing,
                     options.out,
                     items=project.select(options.items or "all"),
                     fmt=options.format,
@@ -102,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
                     probabilities=options.probabilities,
                     progress=lambda done, total: progress.items("Segmenting", done, total),
                     on_error=failed,
-                    identity=predictor.identity(),
+                    identity=seeing.identity(),
                     resumed=before.append,
                 )
     told = f"{many(len(stems), 'image')} segmented"
@@ -113,7 +128,20 @@ def run(options: argparse.Namespace) -> int:
     return 2 if errors else 0
 
 
+def _seeing(options: argparse.Namespace, predictor: Predictor) -> Predictor | ThroughVolumes:
+    """What looks at images."""
+    if options.planes == 1:
+        return predictor
+    from pccs.predict.volume import ThroughVolumes
+
+    return ThroughVolumes(predictor, scratch=options.out)
+
+
 def _check(options: argparse.Namespace) -> None:
+    if options.cluster and options.planes > 1:
+        raise ConfigError("--planes 3 needs all slices of a volume in one process, and --cluster has many")
+    if options.cluster and options.memory:
+        raise ConfigError("--memory bounds this process, and --cluster lets others do the work")
     if options.cluster is None and (options.workers or options.cluster_option):
         raise ConfigError("--workers and --cluster-option say something about a --cluster")
     if options.model is None:
@@ -135,13 +163,12 @@ def _segmenter(options: argparse.Namespace, progress: Progress) -> Iterator[Call
     if options.cluster is None:
         from pccs.export import segment_to_folder
 
-        yield segment_to_folder
+        yield partial(segment_to_folder, memory=options.memory)
         return
     from pccs.cluster import connected, segment_on_cluster
-    from pccs.export.stream import make_folder
 
-    chosen, shared = _cluster_options(options), make_folder(options.out)
-    with connected(options.cluster, workers=options.workers, options=chosen, shared=shared) as client:
+    chosen = _cluster_options(options)
+    with connected(options.cluster, workers=options.workers, options=chosen, shared=options.out) as client:
         progress.note(f"Dask's dashboard: {client.dashboard_link}")
         yield partial(
             segment_on_cluster,
@@ -175,12 +202,11 @@ def _opened(
         return
     files = find_images(options.places)
     from pccs.export import images_for
-    from pccs.export.stream import make_folder
     from pccs.predict import Predictor
 
     predictor = Predictor.from_model(options.model, device=device)
     channels, pixel = parse_channels(options.channels), parse_pixel(options.pixel_size)
-    place = make_folder(options.out) if options.cluster else None  # where workers see it too
+    place = options.out if options.cluster else None
     with images_for(
         predictor,
         files,

@@ -13,13 +13,13 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pccs.atomic import sweep
+from pccs.atomic import sweep, temporary_folder
 from pccs.cluster.job import SLICES, Job, Share, shares_of
 from pccs.errors import ClusterError, ExportError, PccsError
 from pccs.export.base import Progress
@@ -27,7 +27,7 @@ from pccs.export.formats import TOGETHER
 from pccs.export.journal import Journal
 from pccs.export.record import versions
 from pccs.export.segment import journal_of, kinds_of
-from pccs.export.stream import ResultStream, make_folder, write_classes
+from pccs.export.stream import ResultStream, write_classes
 from pccs.images import SourceInfo
 from pccs.project import Item, Project
 
@@ -86,25 +86,29 @@ def segment_on_cluster(
             f"{fmt!r} is one file for all images, which several processes cannot write",
             remedy="Choose another format, such as geojson, or leave --cluster out",
         )
+    from pccs.predict.rows import rows_of_tiles
+
     kinds = kinds_of(uncertainty=uncertainty, probabilities=probabilities)
-    folder = make_folder(Path(out)).absolute()
+    folder = Path(out).absolute()
     ResultStream(project, folder, fmt, kinds)  # refuses a format that is not there, and makes the folders
+    sweep(folder)  # what a command left that was killed
     write_classes(folder, project.classes)
     journal = journal_of(project, folder, kinds, fmt, identity)
     chosen = list(project.items) if items is None else [project.item(i) for i in items]
     shares = shares_of(project, chosen)
-    with TemporaryDirectory(prefix=".pccs-", dir=folder, ignore_cleanup_errors=True) as shared:
-        model = predictor.save_model(Path(shared))
+    with temporary_folder(folder) as shared:
+        model = predictor.save_model(shared)
         job = Job(project.path, model, folder, fmt, tuple(kinds), device, tuple(sorted(versions().items())))
         tally = _Tally(journal, sum(len(share.planes) for share in shares), progress, on_error)
         left = (share for share in shares if not tally.was_done(share))
         with _watched(client, lost):
-            flight = _Flight(client, job, waiting or (lambda: None), predictor.rows_of_tiles)
+            rows = partial(rows_of_tiles, predictor)
+            flight = _Flight(client, job, waiting or (lambda: None), rows)
             for event in flight.events(left):
                 tally.take(event)
     journal.close()
     for kind in kinds:
-        sweep(folder / kind)  # what workers were writing when they died
+        sweep(folder / kind, everywhere=True)  # what workers were writing when they died
     if journal.skipped and resumed is not None:
         resumed(journal.skipped)
     return [share.source.stem for share in shares if share.source.stem in tally.done]
@@ -246,9 +250,9 @@ class _Flight:
         if rows == 1:
             yield self._send(work.part, share), len(share.planes)
             return
-        above = None
+        weights, above = self._send(work.settled, share), None
         for number in range(rows):
-            shares = self._send(work.row, share, number)
+            shares = self._send(work.row, share, number, weights)
             yield self._send(work.lines, share, number, shares, above), int(number == rows - 1)
             above = self._client.submit(work.last_line, shares, key=f"{shares.key}-last", pure=False)
 

@@ -21,16 +21,20 @@ from numpy.typing import NDArray
 
 from pccs.cluster.job import Job, Share
 from pccs.errors import ClusterError, PccsError
+from pccs.export.planes import Planes
 from pccs.export.record import versions
 from pccs.export.segment import planes_by, planes_of
-from pccs.export.stream import Planes, ResultStream
+from pccs.export.stream import ResultStream
 from pccs.predict import Predictor
+from pccs.predict.rows import look_at_row, see_row, settled_for
 from pccs.project import Item, Project
 
 Part: TypeAlias = dict[int, Planes] | PccsError
 """What was found in some planes of an image, or in some rows of one, by number of the plane."""
 Shares: TypeAlias = NDArray[np.float32] | PccsError
 """Probabilities ``(C, h, w)`` at the working scale."""
+Weights: TypeAlias = dict[str, NDArray[np.float32]] | PccsError
+"""Of a network whose normalisation is settled, by name."""
 
 _TRIM = "MALLOC_TRIM_THRESHOLD_"
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -66,12 +70,24 @@ def part(job: Job, share: Share) -> Part:
             return error
 
 
-def row(job: Job, share: Share, number: int) -> Shares:
-    """Look at one row of tiles of a large plane."""
+def settled(job: Job, share: Share) -> Weights:
+    """Settle the normalisation of a large plane, for all its rows of tiles."""
     with _ONE_AT_A_TIME:
         try:
             room = _room_of(job, share)
-            return room.predictor.look_at_row(room.project, share.items()[0], number)
+            return settled_for(room.predictor, room.project, share.items()[0])
+        except PccsError as error:
+            return error
+
+
+def row(job: Job, share: Share, number: int, weights: Weights) -> Shares:
+    """Look at one row of tiles of a large plane."""
+    if isinstance(weights, PccsError):
+        return weights
+    with _ONE_AT_A_TIME:
+        try:
+            room = _room_of(job, share)
+            return look_at_row(room.predictor, room.project, share.items()[0], number, weights)
         except PccsError as error:
             return error
 
@@ -90,7 +106,7 @@ def lines(job: Job, share: Share, number: int, shares: Shares, above: Shares | N
     with _ONE_AT_A_TIME:
         try:
             predictor = _room_of(job, share).predictor
-            seen = predictor.see_row(share.source.info, number, shares, above)
+            seen = see_row(predictor, share.source.info, number, shares, above)
         except PccsError as error:
             return error
     return {} if seen is None else {share.planes[0]: planes_of(seen, job.kinds)}

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 _LOW, _HIGH = 0.5, 99.5
 _SAMPLE = 16
 """Planes of a stack that its statistics are taken from."""
+ENOUGH = 500_000
+"""Pixels that are measured, about."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ def measure(planes: list[NDArray[np.generic]], *, joint: bool = False) -> Statis
     NaN and infinite pixels are left out; a constant image gets a spread of 1.
     """
     columns = [p.reshape(-1, p.shape[-1]) for p in planes]
-    step = max(1, sum(len(c) for c in columns) // 500_000)
+    step = max(1, sum(len(c) for c in columns) // ENOUGH)
     values = np.concatenate([c[::step] for c in columns]).astype(np.float32)
     channels = values.shape[1]
     groups = [values.ravel()] * channels if joint else list(values.T)

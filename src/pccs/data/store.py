@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from pccs.data.arena import Arena
-from pccs.data.large import LARGE, bands, is_large, patches, read_small, shrink
+from pccs.data.large import LARGE, Plane, Planes, is_large, pieces, sampled
 from pccs.data.normalise import (
     Statistics,
     match_channels,
@@ -21,6 +20,7 @@ from pccs.data.normalise import (
     sample_indices,
     windowed,
 )
+from pccs.data.resize import across, down, reach, resize_image
 from pccs.errors import ImageError, TrainingError
 from pccs.images import SourceInfo, read_plane
 from pccs.images.physical import PixelSize, pixel_mm
@@ -28,15 +28,10 @@ from pccs.labels import IGNORE, to_targets
 from pccs.nets.resolution import Resolution
 from pccs.project import Project
 
+_BAND = 2**22
+"""Pixels of a target that are resized at once, about."""
 _PAINTED = 0.25
 """Share of a working pixel that must be annotated for it to carry a label."""
-
-
-def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """``[C, H, W]`` to ``size``, linear, without aliasing."""
-    if image.shape[-2:] == size:
-        return image
-    return F.interpolate(image[None], size=size, mode="bilinear", antialias=True)[0]
 
 
 def resize_target(target: NDArray[np.uint8], classes: int, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -45,8 +40,9 @@ def resize_target(target: NDArray[np.uint8], classes: int, size: tuple[int, int]
         return target
     if target.size > LARGE and size[0] < target.shape[0]:
         small = np.empty(size, np.uint8)
-        for band in bands((target.shape[0], target.shape[1]), size):
-            small[band.place] = _majority(shrink(_shares(target[band.rows], classes), band, size[1]))
+        for lines in pieces(slice(0, size[0]), max(1, _BAND * size[0] // target.size)):
+            found = reach(target.shape[0], size[0], lines)
+            small[lines] = _majority(down(across(_shares(target[found.rows], classes), size[1]), found))
         return small
     return _majority(resize_image(_shares(target, classes), size))
 
@@ -147,6 +143,18 @@ class ItemStore:
             self.images.put(name, image)
         return self._shapes[name]
 
+    def unread(self, name: str) -> Planes:
+        """What :meth:`image` gives, of which only the lines that are asked for are read, each time anew.
+
+        Raises
+        ------
+        ImageError
+            As :meth:`image`.
+        """
+        item = self.project.item(name)
+        info = self.project.sources[item.stem].info
+        return Planes([self._plane(name, info, index) for index in info.around(item.index, self._context)])
+
     def starts(self, names: Sequence[str]) -> list[int]:
         """Where the images of ``names`` begin in ``images.buffer``; all are there at the same time."""
         while True:
@@ -187,9 +195,7 @@ class ItemStore:
                 self._statistics[item.stem] = windowed(info.window, info.channels)
                 return self._statistics[item.stem]
             if info.is_stack or image is None:
-                indices: Sequence[int] = sample_indices(info.n_planes) if info.is_stack else [item.index]
-                large = is_large(info, self._size(info))
-                planes = [p for i in indices for p in (patches(info, i) if large else [read_plane(info, i)])]
+                planes = sampled(info, sample_indices(info.n_planes) if info.is_stack else [item.index])
             else:
                 planes = [image]
             self._statistics[item.stem] = measure(planes, joint="S" in info.axes)
@@ -211,20 +217,25 @@ class ItemStore:
     def _load_plane(self, name: str, info: SourceInfo, index: int) -> Tensor:
         """``[C, h, w]`` of a plane of the source of ``name``."""
         size = self._size(info)
-        if is_large(info, size):
-            small = read_small(info, index, size, self.statistics(name), self._own)
-        else:
-            plane = read_plane(info, index)
-            fitted = match_channels(normalise(plane, self.statistics(name, plane)), self._own)
-            small = (
-                None if fitted is None else resize_image(torch.from_numpy(np.ascontiguousarray(fitted)), size)
-            )
-        if small is None:
-            raise ImageError(
-                f"item {name!r} has {info.channels} channels where the network takes {self._own}",
-                remedy="Keep images with other channels in a project of their own",
-            )
-        return small
+        if is_large(info):
+            return self._plane(name, info, index).lines(slice(0, size[0]))
+        plane = read_plane(info, index)
+        fitted = match_channels(normalise(plane, self.statistics(name, plane)), self._own)
+        if fitted is None:
+            raise self._unfit(name, info)
+        return resize_image(torch.from_numpy(np.ascontiguousarray(fitted)), size)
+
+    def _plane(self, name: str, info: SourceInfo, index: int) -> Plane:
+        """The same, to be read when it is wanted."""
+        if info.channels != self._own and 1 not in (info.channels, self._own):
+            raise self._unfit(name, info)
+        return Plane(info, index, self._size(info), self.statistics(name), self._own)
+
+    def _unfit(self, name: str, info: SourceInfo) -> ImageError:
+        return ImageError(
+            f"item {name!r} has {info.channels} channels where the network takes {self._own}",
+            remedy="Keep images with other channels in a project of their own",
+        )
 
     def _load_target(self, name: str) -> Tensor:
         project = self.project

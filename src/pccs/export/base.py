@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,6 +52,10 @@ class ItemPredictor(Protocol):
         """The same without probabilities, which take the most memory."""
         ...
 
+    def strips(self, project: Project, item: Item, *, probabilities: bool = False) -> Iterator[ItemSeen]:
+        """The same some lines at a time, from top to bottom; with probabilities if they are wanted."""
+        ...
+
     def save_model(self, folder: Path, origin: Origin | None = None) -> Any:
         """Write the model as a file that predicts without a project, and says where it comes from."""
         ...
@@ -95,15 +99,15 @@ def file_stem(source: Source) -> str:
     return safe_name(source.stem)
 
 
-def has_classes(source: Source, array: NDArray[Any]) -> bool:
-    """Whether ``array`` has a leading class axis."""
-    return array.ndim == len(source.info.spatial_shape) + 1
+def has_classes(source: Source, shape: tuple[int, ...]) -> bool:
+    """Whether a result of that shape has a leading class axis."""
+    return len(shape) == len(source.info.spatial_shape) + 1
 
 
-def axes_of(source: Source, array: NDArray[Any]) -> tuple[str, tuple[float | None, ...]]:
-    """Axis letters and spacing of a result, ``C`` for a leading class axis."""
+def axes_of(source: Source, shape: tuple[int, ...]) -> tuple[str, tuple[float | None, ...]]:
+    """Axis letters and spacing of a result of that shape, ``C`` for a leading class axis."""
     info = source.info
-    lead = has_classes(source, array)
+    lead = has_classes(source, shape)
     steps = tuple(info.step(a) for a in info.spatial_axes)
     return "C" * lead + info.spatial_axes, (None,) * lead + steps
 

@@ -39,7 +39,7 @@ class NiftiWriter:
         self._write(source, array, slope=1.0 if array.dtype.kind == "f" else 1 / np.iinfo(array.dtype).max)
 
     def _write(self, source: Source, array: NDArray[Any], slope: float = 1.0) -> None:
-        if has_classes(source, array):
+        if has_classes(source, array.shape):
             array = np.moveaxis(array, 0, -1)
         path = source.info.path
         like_source = path.name.lower().endswith((".nii", ".nii.gz"))

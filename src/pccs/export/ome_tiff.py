@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 
 from pccs.atomic import writing
 from pccs.export.base import axes_of, file_stem, has_classes
+from pccs.export.planes import VALUES
+from pccs.export.sheet import SIDE, Block, Sheet, square_tiles
+from pccs.images.write import LARGE_TIFF
 from pccs.labels import LabelClass
 from pccs.project import Source
 
 ORDER = "TZCYX"
 """How OME-TIFF wants its axes, slowest first."""
 _UNITS = ("µm", "mm", "nm", "cm", "m")
-_LARGE = 2**31
 
 
 class OmeTiffWriter:
@@ -32,29 +35,55 @@ class OmeTiffWriter:
 
     def write_mask(self, source: Source, mask: NDArray[Any]) -> None:
         """Write a mask in the smallest integer type."""
-        named = {str(c.export): c.name for c in self._classes}
-        self._write(source, mask, {"Channel": {"Name": ["labels"]}, "MapAnnotation": named})
+        self._write(source, mask, self._of_masks())
 
     def write_float(self, source: Source, array: NDArray[Any]) -> None:
         """Write a float map, or one that is scaled to integers; classes are channels."""
-        lead = has_classes(source, array)
+        lead = has_classes(source, array.shape)
         names = [c.name for c in self._classes] if lead else ["uncertainty"]
         self._write(source, array, {"Channel": {"Name": names}})
 
-    def _write(self, source: Source, array: NDArray[Any], more: dict[str, Any]) -> None:
-        axes, _ = axes_of(source, array)
-        order = sorted(range(len(axes)), key=lambda k: ORDER.index(axes[k]))
-        metadata = {"axes": "".join(axes[k] for k in order), "Name": source.stem, **_sizes(source), **more}
-        with writing(self._folder / f"{file_stem(source)}.ome.tif") as temporary:
+    def write_rows(self, sheet: Sheet, blocks: Iterator[Block]) -> None:
+        """Write a result without a class axis as it comes, in tiles."""
+        mask = sheet.kind in VALUES
+        more = self._of_masks() if mask else {"Channel": {"Name": ["uncertainty"]}}
+        described, _ = self._described(sheet.source, sheet.shape, sheet.dtype, more)
+        with writing(self._path(sheet.source)) as temporary:
             tifffile.imwrite(
                 temporary,
-                np.ascontiguousarray(array.transpose(order)),
-                ome=True,
-                photometric="minisblack",
-                compression="zlib",
-                bigtiff=array.nbytes > _LARGE,
-                metadata=metadata,
+                square_tiles(blocks),
+                shape=sheet.shape,
+                dtype=sheet.dtype,
+                tile=(SIDE, SIDE),
+                **described,
             )
+
+    def _of_masks(self) -> dict[str, Any]:
+        named = {str(c.export): c.name for c in self._classes}
+        return {"Channel": {"Name": ["labels"]}, "MapAnnotation": named}
+
+    def _write(self, source: Source, array: NDArray[Any], more: dict[str, Any]) -> None:
+        described, order = self._described(source, array.shape, array.dtype, more)
+        with writing(self._path(source)) as temporary:
+            tifffile.imwrite(temporary, np.ascontiguousarray(array.transpose(order)), **described)
+
+    def _path(self, source: Source) -> Path:
+        return self._folder / f"{file_stem(source)}.ome.tif"
+
+    def _described(
+        self, source: Source, shape: tuple[int, ...], dtype: np.dtype[Any], more: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[int]]:
+        """How tifffile writes a result, and the order of its axes."""
+        axes, _ = axes_of(source, shape)
+        order = sorted(range(len(axes)), key=lambda k: ORDER.index(axes[k]))
+        metadata = {"axes": "".join(axes[k] for k in order), "Name": source.stem, **_sizes(source), **more}
+        return {
+            "ome": True,
+            "photometric": "minisblack",
+            "compression": "zlib",
+            "bigtiff": prod(shape) * dtype.itemsize > LARGE_TIFF,
+            "metadata": metadata,
+        }, order
 
     def finish(self) -> None:
         """Nothing is left to write."""

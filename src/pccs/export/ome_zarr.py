@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from pccs.atomic import PREFIX
+from pccs.atomic import writing_folder
 from pccs.errors import ExportError
 from pccs.export.base import axes_of, file_stem
+from pccs.export.planes import VALUES
+from pccs.export.sheet import SIDE, Block, Sheet
 from pccs.labels import LabelClass
 from pccs.project import Source
 
@@ -19,7 +22,7 @@ _VERSION = "0.5"
 _LABELS = "segmentation"
 _KINDS = {"T": "time", "C": "channel"}
 _UNITS = {"µm": "micrometer", "mm": "millimeter", "nm": "nanometer", "cm": "centimeter", "m": "meter"}
-_CHUNK = 512
+_CHUNK = SIDE
 
 
 class OmeZarrWriter:
@@ -31,7 +34,47 @@ class OmeZarrWriter:
 
     def write_mask(self, source: Source, mask: NDArray[Any]) -> None:
         """Write a mask as a label image that knows the names and colours of its values."""
-        array, described = _described(source, mask)
+        self._write_whole(source, mask, mask=True)
+
+    def write_float(self, source: Source, array: NDArray[Any]) -> None:
+        """Write a float map; classes are the channel axis."""
+        self._write_whole(source, array, mask=False)
+
+    def write_rows(self, sheet: Sheet, blocks: Iterator[Block]) -> None:
+        """Write a result as it comes, a row of chunks at a time."""
+        info = sheet.source.info
+        order = _order(sheet.source, sheet.shape)
+        with self._stored(sheet.source, sheet.shape, sheet.dtype, mask=sheet.kind in VALUES) as stored:
+            for plane, row, values in blocks:
+                place = [int(k) for k in np.unravel_index(plane, info.stack_shape or (1,))]
+                lines = slice(row, row + values.shape[-2])
+                lead: list[int | slice] = [slice(None)] if sheet.classes else []
+                index = [*lead, *place[: len(info.stack_shape)], lines, slice(None)]
+                stored[tuple(index[k] for k in order)] = values
+
+    def _write_whole(self, source: Source, array: NDArray[Any], *, mask: bool) -> None:
+        with self._stored(source, array.shape, array.dtype, mask=mask) as stored:
+            stored[...] = array.transpose(_order(source, array.shape))
+
+    @contextmanager
+    def _stored(
+        self, source: Source, shape: tuple[int, ...], dtype: np.dtype[Any], *, mask: bool
+    ) -> Iterator[Any]:
+        """The array of a result of that shape, to be filled."""
+        groups, place = self._groups(_described(source, shape), mask=mask)
+        shape = tuple(shape[k] for k in _order(source, shape))
+        with writing_folder(self._folder / f"{file_stem(source)}.ome.zarr") as temporary:
+            root = self._zarr.open_group(temporary, mode="w", zarr_format=3)
+            for name, attributes in groups.items():
+                group = root.require_group(name) if name else root
+                group.attrs["ome"] = attributes
+            chunks = (*(1 for _ in shape[:-2]), *(min(n, _CHUNK) for n in shape[-2:]))
+            yield root.create_array(place, shape=shape, dtype=dtype, chunks=chunks)
+
+    def _groups(self, described: dict[str, Any], *, mask: bool) -> tuple[dict[str, Any], str]:
+        """What the groups say, by name, and where the array is."""
+        if not mask:
+            return {"": described}, "0"
         label = {
             "version": _VERSION,
             "colors": [{"label-value": c.export, "rgba": _rgba(c.color)} for c in self._classes],
@@ -42,40 +85,28 @@ class OmeZarrWriter:
             "labels": {"version": _VERSION, "labels": [_LABELS]},
             f"labels/{_LABELS}": {**described, "image-label": label},
         }
-        self._write(source, array, groups, f"labels/{_LABELS}/0")
-
-    def write_float(self, source: Source, array: NDArray[Any]) -> None:
-        """Write a float map; classes are the channel axis."""
-        array, described = _described(source, array)
-        self._write(source, array, {"": described}, "0")
-
-    def _write(self, source: Source, array: NDArray[Any], groups: dict[str, Any], place: str) -> None:
-        target = self._folder / f"{file_stem(source)}.ome.zarr"
-        temporary = target.with_name(f"{PREFIX}{target.name}")
-        shutil.rmtree(temporary, ignore_errors=True)
-        root = self._zarr.open_group(temporary, mode="w", zarr_format=3)
-        for name, attributes in groups.items():
-            group = root.require_group(name) if name else root
-            group.attrs["ome"] = attributes
-        chunks = (*(1 for _ in array.shape[:-2]), *(min(n, _CHUNK) for n in array.shape[-2:]))
-        root.create_array(place, shape=array.shape, dtype=array.dtype, chunks=chunks)[...] = array
-        shutil.rmtree(target, ignore_errors=True)  # a folder cannot be renamed over another
-        temporary.rename(target)
+        return groups, f"labels/{_LABELS}/0"
 
     def finish(self) -> None:
         """Nothing is left to write."""
 
 
-def _described(source: Source, array: NDArray[Any]) -> tuple[NDArray[Any], dict[str, Any]]:
-    """The array with time before channels before space, as the format demands, and its metadata."""
-    axes, spacing = axes_of(source, array)
-    order = sorted(range(len(axes)), key=lambda k: "TC".find(axes[k]) % 3)
+def _order(source: Source, shape: tuple[int, ...]) -> list[int]:
+    """Axes of a result of that shape with time before channels before space, as the format demands."""
+    axes, _ = axes_of(source, shape)
+    return sorted(range(len(axes)), key=lambda k: "TC".find(axes[k]) % 3)
+
+
+def _described(source: Source, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Axes and sizes of a result of that shape."""
+    axes, spacing = axes_of(source, shape)
+    order = _order(source, shape)
     unit = _UNITS.get(source.info.unit)
     entries = [_axis(axes[k], unit) for k in order]
     scale = [spacing[k] or 1.0 for k in order]
     dataset = {"path": "0", "coordinateTransformations": [{"type": "scale", "scale": scale}]}
     multiscales = [{"name": source.stem, "axes": entries, "datasets": [dataset]}]
-    return array.transpose(order), {"version": _VERSION, "multiscales": multiscales}
+    return {"version": _VERSION, "multiscales": multiscales}
 
 
 def _axis(letter: str, unit: str | None) -> dict[str, str]:

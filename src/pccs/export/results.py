@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pccs.atomic import write_json
-from pccs.errors import ExportError, PccsError
+from pccs.errors import ExportError, ImageError, PccsError
 from pccs.export.base import ItemPredictor, ItemSeen, Progress
 from pccs.export.card import write_card
 from pccs.export.measurements import Measurements
 from pccs.export.origin import origin_of
+from pccs.export.planes import Planes
 from pccs.export.record import record_of, write_record
 from pccs.export.report import Report
 from pccs.export.report_facts import quality_of
-from pccs.export.stream import Planes, ResultStream, make_folder, write_classes
+from pccs.export.sheet import SIDE
+from pccs.export.stream import ResultStream, make_folder, write_classes
 from pccs.labels import Raster
 from pccs.project import Item, Project
 from pccs.tidy import Cleaning, clean
@@ -51,6 +53,7 @@ def export_project(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     on_error: Callable[[PccsError], None] | None = None,
+    memory: int | None = None,
 ) -> list[Path]:
     """Export parts of a project into the folder ``out``.
 
@@ -73,7 +76,7 @@ def export_project(
         Of :data:`pccs.export.measurements.TABLES`.
     predictor
         The model. Not needed for annotations, nor for masks when every item is complete.
-    progress, cancelled, on_error
+    progress, cancelled, on_error, memory
         As for :func:`pccs.export.segment_to_folder`.
 
     Returns
@@ -97,8 +100,15 @@ def export_project(
     written: list[Path] = []
     if kinds or measured or report:
         source = _Source(project, predictor, kinds, cleaning, measured, report)
-        stream = ResultStream(project, folder, fmt, kinds, maps)
-        stream.run(project.items, source.planes_of, progress=progress, cancelled=cancelled, on_error=on_error)
+        stream = ResultStream(project, folder, fmt, kinds, maps, memory)
+        stream.run(
+            project.items,
+            source.planes_of,
+            strips_of=source.strips_of,
+            progress=progress,
+            cancelled=cancelled,
+            on_error=on_error,
+        )
         written += [*(folder / kind for kind in kinds), *_name_values(folder, project, kinds)]
     written += [part.write(folder) for part in (measured, report) if part is not None]
     if predictor is not None:
@@ -195,6 +205,51 @@ class _Source:
             self._look_at(item, final, None if complete else seen)
         return planes
 
+    def strips_of(self, item: Item) -> Iterator[Planes]:
+        """The same some lines at a time, from top to bottom.
+
+        Raises
+        ------
+        ImageError
+            If something is wanted that needs the whole plane.
+        """
+        self._check_strips(item)
+        annotation = self._project.annotation(item)
+        complete = self._project.is_complete(item)
+        maps = self._kinds & {"uncertainty", "probabilities"}
+        row = 0
+        for seen in self._seen(item, len(annotation), model=bool(maps) or (self._final and not complete)):
+            lines = annotation[row : row + (SIDE if seen is None else len(seen.labels))]
+            planes = {kind: getattr(seen, kind) for kind in maps}
+            if "annotations" in self._kinds:
+                planes["annotations"] = lines
+            if "masks" in self._kinds:
+                planes["masks"] = self._final_of(lines, None if complete else seen)
+            row += len(lines)
+            yield planes
+
+    def _check_strips(self, item: Item) -> None:
+        wanted = [
+            ("measurements", self._table is not None),
+            ("the report", self._report is not None),
+            ("tidying", self._cleaning != Cleaning()),
+        ]
+        if any(there for _, there in wanted):
+            raise ImageError(
+                f"it is written by rows, as it is too large to be held, and "
+                f"{' and '.join(name for name, there in wanted if there)} would need the whole plane",
+                path=self._project.sources[item.stem].info.path,
+                remedy="Leave that out, or allow more memory with --memory",
+            )
+
+    def _seen(self, item: Item, height: int, *, model: bool) -> Iterator[ItemSeen | None]:
+        """What the model says, some lines at a time; ``None`` for every :data:`SIDE` of them without it."""
+        if not model:
+            yield from [None] * -(-height // SIDE)
+            return
+        wanted = "probabilities" in self._kinds
+        yield from self._model(item).strips(self._project, item, probabilities=wanted)
+
     def _final_of(self, annotation: Raster, seen: ItemSeen | None) -> Raster:
         """What was painted, over what the model says, tidied."""
         classes = self._project.classes
@@ -213,7 +268,10 @@ class _Source:
             self._report.add(item, image, final)
 
     def _predict(self, item: Item) -> ItemSeen:
-        model = self._predictor
-        if model is None:
-            raise ExportError(f"{item.name!r} needs a trained model", remedy="Train first")
+        model = self._model(item)
         return (model.predict_item if "probabilities" in self._kinds else model.look_at)(self._project, item)
+
+    def _model(self, item: Item) -> ItemPredictor:
+        if self._predictor is None:
+            raise ExportError(f"{item.name!r} needs a trained model", remedy="Train first")
+        return self._predictor

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from pccs.atomic import sweep, temporary_folder
 from pccs.errors import PccsError
 from pccs.export.base import ItemPredictor, ItemSeen, Progress
 from pccs.export.formats import TOGETHER
 from pccs.export.journal import Journal
+from pccs.export.planes import Planes
 from pccs.export.record import versions
-from pccs.export.stream import Planes, ResultStream, make_folder, write_classes
+from pccs.export.stream import ResultStream, make_folder, write_classes
 from pccs.labels import LabelClass
 from pccs.project import Item, Project
 
@@ -31,6 +32,7 @@ def segment_to_folder(
     on_error: Callable[[PccsError], None] | None = None,
     identity: str = "",
     resumed: Callable[[int], None] | None = None,
+    memory: int | None = None,
 ) -> list[str]:
     """Write ``OUT/masks/STEM.…`` and, when asked for, ``OUT/uncertainty/`` and ``OUT/probabilities/``.
 
@@ -55,6 +57,9 @@ def segment_to_folder(
         choices was interrupted, killed even; not in formats that have one file for all images.
     resumed
         Told at the end how many sources were done before, if there were any.
+    memory
+        Bytes that an image may take; one that takes more as a whole is read, segmented and written some rows
+        at a time, with the same result. By default half of what the machine has.
 
     Returns
     -------
@@ -68,7 +73,9 @@ def segment_to_folder(
     """
     kinds = kinds_of(uncertainty=uncertainty, probabilities=probabilities)
     folder = make_folder(Path(out))
-    stream = ResultStream(project, folder, fmt, kinds)
+    stream = ResultStream(project, folder, fmt, kinds, memory=memory)
+    for kind in kinds:
+        sweep(folder / kind)  # what a call left that was killed
     write_classes(folder, project.classes)
 
     chosen = list(project.items) if items is None else [project.item(i) for i in items]
@@ -76,6 +83,7 @@ def segment_to_folder(
     stems = stream.run(
         chosen,
         planes_by(predictor, project, kinds),
+        strips_of=strips_by(predictor, project, kinds),
         progress=progress,
         cancelled=cancelled,
         on_error=on_error,
@@ -95,6 +103,16 @@ def planes_by(predictor: ItemPredictor, project: Project, kinds: Sequence[str]) 
     """What gives the planes of an item by kind."""
     look = predictor.predict_item if "probabilities" in kinds else predictor.look_at
     return lambda item: planes_of(look(project, item), kinds)
+
+
+def strips_by(
+    predictor: ItemPredictor, project: Project, kinds: Sequence[str]
+) -> Callable[[Item], Iterator[Planes]]:
+    """What gives the same some lines at a time."""
+    wanted = "probabilities" in kinds
+    return lambda item: (
+        planes_of(seen, kinds) for seen in predictor.strips(project, item, probabilities=wanted)
+    )
 
 
 def planes_of(seen: ItemSeen, kinds: Sequence[str]) -> Planes:
@@ -135,10 +153,9 @@ def without_project(
     place
         Where the project lies meanwhile, for others to read; by default among the system's temporary files.
     """
-    with (
-        TemporaryDirectory(prefix=".pccs-", dir=place, ignore_cleanup_errors=True) as folder,
-        Project.create(Path(folder) / "images.pccs", classes) as project,
-    ):
+    if place is not None:
+        sweep(place)
+    with temporary_folder(place) as folder, Project.create(folder / "images.pccs", classes) as project:
         letters = axes.upper() if axes else None
         with project.together():
             for image in images:

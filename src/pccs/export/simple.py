@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from pccs.atomic import writing
 from pccs.errors import ExportError
 from pccs.export.base import axes_of, file_stem
+from pccs.export.sheet import Block, Sheet, square_tiles
 from pccs.images import disassemble, write_tiff
+from pccs.images.write import write_tiff_tiles
 from pccs.labels import LabelClass
 from pccs.project import Source
 
@@ -32,8 +35,15 @@ class TiffWriter:
         self._write(source, array)
 
     def _write(self, source: Source, array: NDArray[Any]) -> None:
-        axes, spacing = axes_of(source, array)
+        axes, spacing = axes_of(source, array.shape)
         write_tiff(self._folder / f"{file_stem(source)}.tif", array, axes, spacing, source.info.unit)
+
+    def write_rows(self, sheet: Sheet, blocks: Iterator[Block]) -> None:
+        """Write a result without a class axis as it comes, in tiles."""
+        source = sheet.source
+        axes, spacing = axes_of(source, sheet.shape)
+        path, unit = self._folder / f"{file_stem(source)}.tif", source.info.unit
+        write_tiff_tiles(path, square_tiles(blocks), sheet.shape, sheet.dtype, axes, spacing, unit)
 
     def finish(self) -> None:
         """Nothing is left to write."""
@@ -88,6 +98,22 @@ class NpyWriter:
     def _write(self, source: Source, array: NDArray[Any]) -> None:
         with writing(self._folder / f"{file_stem(source)}.npy") as temporary, temporary.open("wb") as file:
             np.save(file, array, allow_pickle=False)
+
+    def write_rows(self, sheet: Sheet, blocks: Iterator[Block]) -> None:
+        """Write a result as it comes, each class where it belongs."""
+        height, width = sheet.source.info.plane_shape
+        planes = sheet.source.info.n_planes
+        path, line = self._folder / f"{file_stem(sheet.source)}.npy", width * sheet.dtype.itemsize
+        header = {
+            "descr": npy.dtype_to_descr(sheet.dtype), "fortran_order": False, "shape": sheet.shape,
+        }  # fmt: skip
+        with writing(path) as temporary, temporary.open("wb") as file:
+            npy.write_array_header_1_0(file, header)
+            begin = file.tell()
+            for plane, row, values in blocks:
+                for number, one in enumerate(values if sheet.classes else values[None]):
+                    file.seek(begin + ((number * planes + plane) * height + row) * line)
+                    file.write(np.ascontiguousarray(one).data)
 
     def finish(self) -> None:
         """Nothing is left to write."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +13,14 @@ from numpy.typing import NDArray
 from pccs.atomic import write_json
 from pccs.errors import ExportError, PccsError
 from pccs.export.base import Progress, Writer
+from pccs.export.by_rows import check_rows, default_memory, whole_bytes, write_by_rows
 from pccs.export.formats import CHECKS, FORMATS
 from pccs.export.journal import Journal
+from pccs.export.planes import VALUES, Planes, Results
+from pccs.export.sheet import RowWriter
 from pccs.images import assemble
-from pccs.labels import LabelClass, to_export
+from pccs.labels import LabelClass
 from pccs.project import Item, Project, Source
-
-Planes: TypeAlias = Mapping[str, NDArray[Any]]
-"""Results of one item by kind: ``"masks"`` and ``"annotations"`` class values ``(H, W)``,
-``"uncertainty"`` ``(H, W)`` and ``"probabilities"`` ``(C, H, W)`` float32."""
 
 MAPS: dict[str, np.dtype[Any]] = {name: np.dtype(name) for name in ("float32", "uint16", "uint8")}
 """Types that probabilities and uncertainty can be written in."""
@@ -33,6 +33,9 @@ class ResultStream:
     ----------
     maps
         A key of :data:`MAPS`: the type that probabilities and uncertainty are written in.
+    memory
+        Bytes that an image may take; one that takes more as a whole is written by rows. By default half of
+        what the machine has.
 
     Raises
     ------
@@ -42,25 +45,37 @@ class ResultStream:
     """
 
     def __init__(
-        self, project: Project, out: Path, fmt: str, kinds: Sequence[str], maps: str = "float32"
+        self,
+        project: Project,
+        out: Path,
+        fmt: str,
+        kinds: Sequence[str],
+        maps: str = "float32",
+        memory: int | None = None,
     ) -> None:
         if maps not in MAPS:
             raise ExportError(f"there is no type {maps!r} for maps", allowed=", ".join(MAPS))
-        self._project, self._maps = project, MAPS[maps]
-        self._check = CHECKS.get(fmt) if {"masks", "annotations"} & set(kinds) else None
-        self._writers = {kind: _writer(out / kind, fmt, _named(kind, project.classes)) for kind in kinds}
+        self._project, self._fmt = project, fmt
+        self._results = Results(tuple(kinds), tuple(project.classes), MAPS[maps])
+        self._memory = default_memory() if memory is None else memory
+        self._check = CHECKS.get(fmt) if set(VALUES) & set(kinds) else None
+        self._writers = {kind: _writer(out / kind, fmt, self._results.named(kind)) for kind in kinds}
 
     def run(
         self,
         items: Iterable[Item],
         planes_of: Callable[[Item], Planes],
         *,
+        strips_of: Callable[[Item], Iterator[Planes]] | None = None,
         progress: Progress | None = None,
         cancelled: Callable[[], bool] | None = None,
         on_error: Callable[[PccsError], None] | None = None,
         journal: Journal | None = None,
     ) -> list[str]:
         """Ask ``planes_of`` for each item and write each source when its items are done.
+
+        ``strips_of`` gives the same some lines at a time, from top to bottom; it is asked instead for images
+        that take too much memory.
 
         Returns the stems written, those that were written before according to ``journal`` among them. When
         cancelled, the source at hand is left out.
@@ -76,10 +91,8 @@ class ResultStream:
             try:
                 if self._check is not None:
                     self._check(source)
-                stacked = _stacked(source, own, planes_of, ticker)
-                if stacked is None:
+                if not self._do(source, own, planes_of, strips_of, ticker):
                     break
-                self._write(source, stacked)
             except PccsError as error:
                 if on_error is None or isinstance(error, ExportError):
                     raise  # what cannot be written once cannot be written for the next source either
@@ -95,35 +108,39 @@ class ResultStream:
             one.finish()
         return written
 
-    def _write(self, source: Source, stacked: Planes) -> None:
-        try:
-            self._write_all(source, stacked)
-        except OSError as error:
-            what = f"the results of {source.stem!r} cannot be written ({error.strerror or error})"
-            raise ExportError(what, remedy="Free some space, or choose another folder") from error
+    def _do(
+        self,
+        source: Source,
+        items: Sequence[Item],
+        planes_of: Callable[[Item], Planes],
+        strips_of: Callable[[Item], Iterator[Planes]] | None,
+        ticker: _Ticker,
+    ) -> bool:
+        """Make and write the results of a source; whether that was not cancelled."""
+        with _disk_trouble(source):
+            if strips_of is not None and whole_bytes(source, self._results) > self._memory:
+                check_rows(source, self._fmt, self._results, self._memory)
+                return write_by_rows(
+                    source, items, strips_of, cast("dict[str, RowWriter]", self._writers), self._results,
+                    stop=ticker.stop, done=ticker.advance,
+                )  # fmt: skip
+            stacked = _stacked(source, items, planes_of, ticker)
+            if stacked is None:
+                return False
+            for kind, planes in stacked.items():
+                array = self._results.ready(kind, assemble(source.info, planes, lead=planes.ndim - 3))
+                writer = self._writers[kind]
+                (writer.write_mask if kind in VALUES else writer.write_float)(source, array)
+            return True
 
-    def _write_all(self, source: Source, stacked: Planes) -> None:
-        for kind, planes in stacked.items():
-            array = assemble(source.info, planes, lead=planes.ndim - 3)
-            if kind in ("masks", "annotations"):
-                classes = _named(kind, self._project.classes)
-                values = to_export(array, classes)
-                values[array == 0] = 0  # not annotated, or a slice that was not asked for
-                self._writers[kind].write_mask(source, values)
-            else:
-                self._writers[kind].write_float(source, scaled(array, self._maps))
 
-
-def scaled(array: NDArray[Any], kind: np.dtype[Any]) -> NDArray[Any]:
-    """Values in [0, 1] as ``kind``: of unsigned integers the largest stands for 1, rounded to the nearest.
-
-    >>> scaled(np.array([0.0, 0.5, 1.0]), np.dtype("uint8")).tolist()
-    [0, 128, 255]
-    """
-    if kind.kind == "f":
-        return array.astype(kind, copy=False)
-    rounded: NDArray[Any] = np.rint(array.astype(np.float64).clip(0, 1) * np.iinfo(kind).max).astype(kind)
-    return rounded
+@contextmanager
+def _disk_trouble(source: Source) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        what = f"the results of {source.stem!r} cannot be written ({error.strerror or error})"
+        raise ExportError(what, remedy="Free some space, or choose another folder") from error
 
 
 class _Ticker:
@@ -162,13 +179,6 @@ def _by_source(project: Project, items: Iterable[Item]) -> list[tuple[Source, li
     for item in items:
         groups.setdefault(item.stem, []).append(item)
     return [(source, groups[stem]) for stem, source in project.sources.items() if stem in groups]
-
-
-def _named(kind: str, classes: Sequence[LabelClass]) -> list[LabelClass]:
-    """The classes as values mean them: annotations are exported as they are stored."""
-    if kind != "annotations":
-        return list(classes)
-    return [c.model_copy(update={"export": c.value}) for c in classes]
 
 
 def _writer(folder: Path, fmt: str, classes: Sequence[LabelClass]) -> Writer:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pccs.errors import ImageError
 from pccs.images.axes import rename_axes
 from pccs.images.reader import Index, check_dtype, check_memory, check_packing, native, native_dtype
-from pccs.images.tiff_parts import read_part
+from pccs.images.tiff_parts import has_parts, read_part
 
 _MICRO = {"um": "µm", "micron": "µm", "microns": "µm", "micrometer": "µm", "\\u00B5m": "µm", "μm": "µm"}
 
@@ -63,6 +63,10 @@ class TiffReader:
 
     def read(self, index: Index) -> NDArray[Any]:
         """The piece at ``index``: from the mapping when uncompressed, else from its pages alone."""
+        wanted = prod(
+            len(range(*k.indices(n))) for k, n in zip(index, self.shape, strict=True) if isinstance(k, slice)
+        )
+        check_memory(wanted * self.dtype.itemsize, self._path)
         if self._whole is None and self._lead is None:
             # Planes that share a page (or pages that share a plane in an odd way): decode once.
             check_memory(self._series.nbytes, self._path)
@@ -75,10 +79,6 @@ class TiffReader:
     def _from_pages(self, index: Index) -> NDArray[Any]:
         lead = self._lead or ()
         numbers = np.arange(prod(lead)).reshape(lead)[index[: len(lead)]]
-        wanted = prod(
-            len(range(*k.indices(n))) for k, n in zip(index, self.shape, strict=True) if isinstance(k, slice)
-        )
-        check_memory(wanted * self.dtype.itemsize, self._path)
         rest = index[len(lead) :]
         pages = [self._piece(int(k), rest) for k in numbers.ravel()]
         return np.stack(pages).reshape(numbers.shape + pages[0].shape)
@@ -127,8 +127,16 @@ def _check_whole(series: Any, path: Path) -> None:
         ends.append(series.dataoffset + series.nbytes)
     if ends and max(ends) > size:
         raise _truncated(path)
-    check_memory(page.nbytes, path)
+    mapped = series.dataoffset is not None and page.is_memmappable
+    check_memory(0 if mapped else _at_once(page), path)
     check_packing(page.nbytes, sum(page.databytecounts), path)
+
+
+def _at_once(page: Any) -> int:
+    """Bytes of pixels that have to be decoded together."""
+    if not has_parts(page):
+        return int(page.nbytes)
+    return int(prod(page.chunks)) * int(page.dtype.itemsize)
 
 
 def _truncated(path: Path) -> ImageError:

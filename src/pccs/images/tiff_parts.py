@@ -11,6 +11,14 @@ _TOGETHER = 1
 """Samples of a pixel lie side by side."""
 
 
+def has_parts(page: Any) -> bool:
+    """Whether a page is stored so that parts of it can be read."""
+    key = page.keyframe
+    return bool(
+        key.planarconfig == _TOGETHER and key.imagedepth == 1 and not key.is_subsampled and key.chunks
+    )
+
+
 def read_part(page: Any, rows: slice, cols: slice) -> NDArray[Any] | None:
     """Rows and columns of a page, ``(h, w)`` or ``(h, w, samples)``.
 
@@ -25,9 +33,9 @@ def read_part(page: Any, rows: slice, cols: slice) -> NDArray[Any] | None:
     -------
     None where the page is stored in a way that has no such parts.
     """
-    key = page.keyframe
-    if key.planarconfig != _TOGETHER or key.imagedepth != 1 or key.is_subsampled or not key.chunks:
+    if not has_parts(page):
         return None
+    key = page.keyframe
     high = key.tilelength if key.is_tiled else key.rowsperstrip
     wide = key.tilewidth if key.is_tiled else key.imagewidth
     across = -(-key.imagewidth // wide)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from pccs.images.reader import check_dtype, native
 
 _ASCII = {"µm": "um"}
 _PER_CENTIMETRE = {"µm": 1e4, "mm": 10.0, "cm": 1.0, "nm": 1e7}
-_LARGE = 2**31
+LARGE_TIFF = 2**31
 """Bytes; beyond, TIFF needs its 64-bit form, which ImageJ's has not."""
 
 
@@ -42,7 +44,35 @@ def write_tiff(
             photometric="rgb" if _is_colour(array, axes) else "minisblack",
             planarconfig="contig" if _is_colour(array, axes) else None,
             compression="zlib" if compress else None,
-            **_described(array, axes, spacing, unit, imagej=compress),
+            **_described(array.shape, array.dtype, axes, spacing, unit, imagej=compress),
+        )
+
+
+def write_tiff_tiles(
+    path: Path,
+    tiles: Iterable[NDArray[Any]],
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    axes: str,
+    spacing: Sequence[float | None],
+    unit: str = "",
+) -> None:
+    """Write a compressed TIFF whose square tiles come one after the other, the pages' from left to right and
+    from top to bottom, and say of it what :func:`write_tiff` says where ImageJ cannot express it.
+
+    What sticks out of a page is filled up. Written atomically, and never held as a whole.
+    """
+    first = next(tiles := iter(tiles))
+    with writing(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            chain([first], tiles),
+            shape=shape,
+            dtype=dtype,
+            tile=first.shape,
+            photometric="minisblack",
+            compression="zlib",
+            **_described(shape, dtype, axes, spacing, unit, imagej=False),
         )
 
 
@@ -51,28 +81,34 @@ def _is_colour(array: NDArray[Any], axes: str) -> bool:
 
 
 def _described(
-    array: NDArray[Any], axes: str, spacing: Sequence[float | None], unit: str, *, imagej: bool
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    axes: str,
+    spacing: Sequence[float | None],
+    unit: str,
+    *,
+    imagej: bool,
 ) -> dict[str, Any]:
     steps = dict(zip(axes, spacing, strict=True))
     x, y, z = (steps.get(a) for a in "XYZ")
-    if imagej and _imagej_can(array, axes):
+    if imagej and _imagej_can(shape, dtype, axes):
         meta: dict[str, Any] = {"axes": axes}
         if not (x and y and unit):
             return {"imagej": True, "metadata": meta}
         meta |= {"unit": _ASCII.get(unit, unit)} | ({"spacing": z} if z else {})
         return {"imagej": True, "metadata": meta, "resolution": (1 / x, 1 / y), "resolutionunit": "NONE"}
     meta = {"axes": axes, "pccs_spacing": [s or 0 for s in spacing], "pccs_unit": unit}
-    big = {"metadata": meta, "bigtiff": array.nbytes > _LARGE}
+    big = {"metadata": meta, "bigtiff": prod(shape) * dtype.itemsize > LARGE_TIFF}
     cm = _PER_CENTIMETRE.get(unit)
     if not (x and y and cm):
         return big
     return {**big, "resolution": (cm / x, cm / y), "resolutionunit": "CENTIMETER"}
 
 
-def _imagej_can(array: NDArray[Any], axes: str) -> bool:
+def _imagej_can(shape: tuple[int, ...], dtype: np.dtype[Any], axes: str) -> bool:
     in_order = axes == "".join(a for a in "TZCYXS" if a in axes)
-    plain = array.dtype in (np.uint8, np.uint16, np.float32) and "S" not in axes
-    return plain and in_order and min(array.shape) > 1 and array.nbytes <= _LARGE
+    plain = dtype in (np.uint8, np.uint16, np.float32) and "S" not in axes
+    return plain and in_order and min(shape) > 1 and prod(shape) * dtype.itemsize <= LARGE_TIFF
 
 
 def write_array(

@@ -10,9 +10,13 @@ which makes the network quicker too: no layer of normalisation is left.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pccs.nets.unet import Block, SegmentationNet, StandardisedConv2d
@@ -86,19 +90,34 @@ def settle(net: SegmentationNet, pieces: Tensor) -> SegmentationNet:
         Without gradient. ``net`` is left as it is.
     """
     copied = copy.deepcopy(net)
-    blocks = [block for block in copied.modules() if isinstance(block, Block)]
-    for block in blocks:
-        layers = list(block)
-        for at in (0, 3):
-            convolution, norm = layers[at], layers[at + 1]
-            assert isinstance(convolution, StandardisedConv2d)
-            assert isinstance(norm, nn.GroupNorm)
-            block[at], block[at + 1] = _Settling(convolution, norm), nn.Identity()
+    for _, block, at in _normalised(copied):
+        convolution, norm = block[at], block[at + 1]
+        assert isinstance(convolution, StandardisedConv2d)
+        assert isinstance(norm, nn.GroupNorm)
+        block[at], block[at + 1] = _Settling(convolution, norm), nn.Identity()
     copied(pieces)
-    for block in blocks:
-        for at in (0, 3):
-            settling = block[at]
-            assert isinstance(settling, _Settling)
-            assert settling.settled is not None
-            block[at] = settling.settled
+    for _, block, at in _normalised(copied):
+        settling = block[at]
+        assert isinstance(settling, _Settling)
+        assert settling.settled is not None
+        block[at] = settling.settled
     return copied.requires_grad_(False).eval()
+
+
+def settled_with(net: SegmentationNet, weights: Mapping[str, NDArray[Any]]) -> SegmentationNet:
+    """What :func:`settle` made of ``net`` elsewhere, made again of its ``weights``."""
+    device = next(net.parameters()).device
+    placed = {name: torch.from_numpy(np.array(values)).to(device) for name, values in weights.items()}
+    copied = copy.deepcopy(net)
+    for name, block, at in _normalised(copied):
+        filters, bias = (placed[f"{name}.{at}.{what}"] for what in ("filters", "bias"))
+        block[at], block[at + 1] = SettledConv2d(filters, bias), nn.Identity()
+    copied.load_state_dict(placed)
+    return copied.requires_grad_(False).eval()
+
+
+def _normalised(net: nn.Module) -> Iterator[tuple[str, Block, int]]:
+    """The convolutions that a layer of normalisation follows: name of the block, the block, place in it."""
+    for name, block in list(net.named_modules()):
+        if isinstance(block, Block):
+            yield from ((name, block, at) for at in (0, 3))

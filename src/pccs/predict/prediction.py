@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from pccs.method.uncertainty import normalised_entropy
 from pccs.predict.bands import bands
+from pccs.predict.tiles import Held
 
 Crop: TypeAlias = tuple[slice, slice]
 
@@ -62,7 +63,7 @@ class Sight:
         self, net: nn.Module, between: Callable[[], None] | None, side: int | None
     ) -> Iterator[tuple[slice, Tensor]]:
         """Rows and probabilities, as :func:`pccs.predict.bands.bands` gives them."""
-        return bands(net, self.small, self.size, between, side=side)
+        return bands(net, Held(self.small), self.size, between, side=side)
 
 
 class Canvas:
@@ -99,7 +100,7 @@ class Canvas:
         if self._probabilities is not None:
             self._probabilities[:, rows] = shares.cpu().numpy()
 
-    def seen(self, inner: Crop) -> Seen:
+    def seen(self, inner: Crop = (slice(None), slice(None))) -> Seen:
         """What was filled in, or a part of it."""
         apart = None if self._disagreement is None else self._disagreement[inner]
         labels, uncertainty = self._labels[inner], self._uncertainty[inner]

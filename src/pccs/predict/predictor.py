@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,24 +11,23 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pccs.data.large import Planes
 from pccs.data.normalise import Statistics, match_channels, measure, normalise
-from pccs.data.store import ItemStore, resize_image
-from pccs.errors import ImageError, MemoryShort, ModelError, is_out_of_memory
+from pccs.data.resize import resize_image
+from pccs.data.store import ItemStore
+from pccs.errors import ImageError, ModelError
 from pccs.events import Region
 from pccs.images import SourceInfo
 from pccs.images.physical import PixelSize, pixel_mm
 from pccs.nets import ModelFacts, SegmentationNet, checkpoint
 from pccs.nets.model_file import NAME, Origin, StoredModel, read_model, weights_digest, write_model
 from pccs.nets.runtime import place, resolve_device, to_device
-from pccs.nets.unet import DEEPEST
-from pccs.predict import tiles
-from pccs.predict.bands import grown, one_row
+from pccs.predict.bands import bands
+from pccs.predict.parts import span
 from pccs.predict.prediction import Canvas, Prediction, Seen, Sight, look
-from pccs.predict.tiles import SMALLER, fits, pad_to_multiple
+from pccs.predict.smaller import nothing_fits, raise_unless_short, sides_to_try
+from pccs.predict.tiles import Held, Padded, Picture, fits
 from pccs.project import Item, Project, Run
-
-SURROUNDINGS = 64
-"""Pixels of working scale that are looked at beyond a part of an image, so that its edge is no edge."""
 
 
 class Predictor:
@@ -193,65 +189,88 @@ class Predictor:
 
     def is_large(self, project: Project, item: str | Item) -> bool:
         """Whether an item is predicted in tiles, which takes its time."""
-        return not fits(self._items(project).image(project.item(item).name))
+        return not fits(self.working_size(project.sources[project.item(item).stem].info))
 
     def predict_part(self, project: Project, item: str | Item, region: Region) -> Prediction:
         """Segment ``region`` of an item, with what surrounds it in view: arrays of the region's size."""
         found = project.item(item)
         size = project.sources[found.stem].info.plane_shape
         image = self._items(project).image(found.name)
-        rows = _span(region[0], region[2], size[0], image.shape[-2])
-        cols = _span(region[1], region[3], size[1], image.shape[-1])
+        rows = span(region[0], region[2], size[0], image.shape[-2])
+        cols = span(region[1], region[3], size[1], image.shape[-1])
         part = image[:, rows.cut, cols.cut].contiguous()
         return self._predicted(Sight(part, (rows.length, cols.length), (rows.inner, cols.inner)))
 
-    def rows_of_tiles(self, info: SourceInfo) -> int:
-        """In how many rows of tiles a plane of ``info`` is predicted; 1 when it goes through in one piece."""
-        height, width = self._working_size(info)
-        padded = [n + -n % DEEPEST for n in (height, width)]
-        return 1 if math.prod(padded) <= tiles.WHOLE else len(tiles.rows_of_tiles(height))
+    def strips(self, project: Project, item: str | Item, *, probabilities: bool = False) -> Iterator[Seen]:
+        """What :meth:`look_at` says, or :meth:`predict_item`, some lines at a time, from top to bottom.
 
-    def look_at_row(self, project: Project, item: str | Item, row: int) -> NDArray[np.float32]:
-        """Probabilities ``(C, h, w)`` of one row of tiles, at the working scale, for :meth:`see_row`."""
-        small = to_device(self._sight(project, item).small[None], self.device)[0]
-        shares: NDArray[np.float32] = one_row(self.net, small, row).cpu().numpy()
-        return shares
+        Only lines that are looked at are read, and nothing is held of those that were given: the memory it
+        takes grows with the width of an image and not with its height. There is no disagreement.
 
-    def see_row(
-        self, info: SourceInfo, row: int, shares: NDArray[np.float32], above: NDArray[np.float32] | None
-    ) -> Prediction | None:
-        """The lines of the image that a row of tiles completes, at its own size; ``None`` if there are none.
-
-        Parameters
-        ----------
-        shares
-            What :meth:`look_at_row` gives.
-        above
-            ``(C, 1, w)``, the last line of the row of tiles before; ``None`` for the first row.
+        Raises
+        ------
+        MemoryShort
+            If memory runs out even with the smallest tiles.
         """
-        height, _ = self._working_size(info)
-        placed = torch.from_numpy(shares).to(self.device)
-        before = None if above is None else torch.from_numpy(above).to(self.device)
-        for _, lines in grown(placed, before, row, height, info.plane_shape):
-            size = lines.shape[-2], lines.shape[-1]
-            canvas = Canvas(size, self._values, disagreement=False, probabilities=True)
-            canvas.fill(slice(0, size[0]), lines, None)
-            seen = canvas.seen((slice(None), slice(None)))
-            assert isinstance(seen, Prediction)
-            return seen
-        return None
+        size = project.sources[project.item(item).stem].info.plane_shape
+        for _, shares in self.shares(self.unread(project, item), size):
+            seen = self.seen(shares, probabilities=probabilities)
+            del shares  # a part of the row of tiles, which goes with it
+            yield seen
+
+    def shares(self, picture: Picture, size: tuple[int, int]) -> Iterator[tuple[slice, Tensor]]:
+        """Rows of an image of ``size`` and their probabilities ``[C, rows, W]``, from top to bottom.
+
+        When memory runs out it begins again in smaller tiles, and goes on after the rows that were given.
+
+        Raises
+        ------
+        MemoryShort
+            If not even the smallest fit.
+        """
+        given = 0
+        for side in sides_to_try(self.side):
+            try:
+                found = bands(self.net, picture, size, self.between, side=side, device=self.device)
+                for rows, shares in found:
+                    if rows.stop > given:
+                        first, given = max(given, rows.start), rows.stop
+                        yield slice(first, rows.stop), shares[:, first - rows.start :]
+                    del shares  # before the next row of tiles is made
+            except (MemoryError, RuntimeError) as error:
+                raise_unless_short(error)
+            else:
+                self._went_well(side)
+                return
+        raise nothing_fits()
+
+    def unread(self, project: Project, item: str | Item) -> Planes:
+        """An item as the network takes it, of which only what is looked at is read."""
+        return self._items(project).unread(project.item(item).name)
+
+    def intensities(self, project: Project, item: str | Item) -> Statistics:
+        """Those of the source of an item, as its pixels are normalised by."""
+        return self._items(project).statistics(project.item(item).name)
+
+    def seen(self, shares: Tensor, *, probabilities: bool) -> Seen:
+        """Probabilities ``[C, H, W]`` as maps."""
+        size = shares.shape[-2], shares.shape[-1]
+        canvas = Canvas(size, self._values, disagreement=False, probabilities=probabilities)
+        canvas.fill(slice(0, size[0]), shares, None)
+        return canvas.seen()
 
     @torch.no_grad()
     def embed(self, project: Project, item: str | Item) -> NDArray[np.float32]:
         """Mean bottleneck feature of an item, ``(D,)`` of unit length: how much two look alike."""
-        x, _ = pad_to_multiple(self._items(project).image(project.item(item).name)[None])
+        x = Padded(Held(self._items(project).image(project.item(item).name)), self.device).whole()
         net = self.net
         assert isinstance(net, SegmentationNet)
-        vector = net.encode(to_device(x, self.device))[-1].mean(dim=(0, 2, 3)).float()
+        vector = net.encode(x)[-1].mean(dim=(0, 2, 3)).float()
         unit: NDArray[np.float32] = F.normalize(vector, dim=0).cpu().numpy()
         return unit
 
-    def _working_size(self, info: SourceInfo) -> tuple[int, int]:
+    def working_size(self, info: SourceInfo) -> tuple[int, int]:
+        """``(h, w)`` at which the network sees a plane of ``info``."""
         return self.facts.resolution.size(info.plane_shape, pixel_mm(info))
 
     def _items(self, project: Project) -> ItemStore:
@@ -280,8 +299,7 @@ class Predictor:
         MemoryShort
             If not even the smallest fit.
         """
-        before = self.side
-        for side in (before, *(s for s in SMALLER if before is None or s < before)):
+        for side in sides_to_try(self.side):
             try:
                 placed = Sight(to_device(sight.small[None], self.device)[0], sight.size, sight.inner)
                 seen = look(
@@ -289,43 +307,16 @@ class Predictor:
                     probabilities=probabilities,
                 )  # fmt: skip
             except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                error.with_traceback(None)  # its frames hold the tensors that have to go
+                raise_unless_short(error)
             else:
-                if side is not None and side != before:
-                    self.side = side
-                    self.smaller(side)
+                self._went_well(side)
                 return seen
-            release_memory()
-        raise MemoryShort(
-            f"memory runs out even with parts of {SMALLER[-1]} × {SMALLER[-1]} pixels",
-            remedy="Close other programs, or predict with the processor (device cpu)",
-        )
+        raise nothing_fits()
 
-
-class _Span(NamedTuple):
-    """One side of a part: where it is cut out, how long that is in pixels, and what of it is asked for."""
-
-    cut: slice
-    length: int
-    inner: slice
-
-
-def _span(start: int, end: int, full: int, small: int) -> _Span:
-    """The side ``[start, end)`` of ``full`` pixels, which are ``small`` ones at the working scale."""
-    factor = small / full
-    first = max(0, int(start * factor) - SURROUNDINGS)
-    last = min(small, math.ceil(end * factor) + SURROUNDINGS)
-    origin = round(first / factor)
-    return _Span(slice(first, last), round(last / factor) - origin, slice(start - origin, end - origin))
-
-
-def release_memory() -> None:
-    """Give back what nobody holds any more, the accelerator's cache included."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    def _went_well(self, side: int | None) -> None:
+        if side is not None and side != self.side:
+            self.side = side
+            self.smaller(side)
 
 
 def _filled(facts: ModelFacts, weights: dict[str, Tensor], device: torch.device, path: Path) -> nn.Module:

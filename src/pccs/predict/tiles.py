@@ -11,11 +11,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pccs.nets.runtime import to_device
 from pccs.nets.settled import settle
 from pccs.nets.unet import DEEPEST, SegmentationNet
 
@@ -64,30 +66,75 @@ def sides_of(length: int, tile: int, margin: int) -> list[Side]:
     ]
 
 
-def pad_to_multiple(x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-    """``[B, C, H, W]`` with sides grown to multiples of 16 (edge pixels repeated); and the old size."""
-    height, width = x.shape[-2:]
-    bottom, right = -height % DEEPEST, -width % DEEPEST
-    return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x, (height, width)
+class Picture(Protocol):
+    """An image at the working scale, whether it lies in memory or is read when it is looked at."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(h, w)``."""
+        ...
+
+    def lines(self, rows: slice) -> Tensor:
+        """``[channels, rows, w]`` float32."""
+        ...
 
 
-def fits(x: Tensor, side: int | None = None) -> bool:
-    """Whether ``x [..., H, W]`` goes through in one piece; no side may be above ``side`` on average."""
-    return x.shape[-2] * x.shape[-1] <= (WHOLE if side is None else side * side)
+@dataclass(frozen=True)
+class Held:
+    """A picture in memory, ``[channels, h, w]``."""
+
+    image: Tensor
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(h, w)``."""
+        return self.image.shape[-2], self.image.shape[-1]
+
+    def lines(self, rows: slice) -> Tensor:
+        """``[channels, rows, w]``."""
+        return self.image[:, rows]
 
 
-def pieces_of(x: Tensor, tile: int | None = None) -> Tensor:
-    """Pieces ``[B, channels, side, side]`` of ``x [1, channels, H, W]``, spread evenly; a tile at most."""
+class Padded:
+    """A picture as the network takes it: sides grown to multiples of 16, edge pixels repeated; on ``device``.
+
+    ``size`` is the one it has grown to; without ``device`` it stays where it is.
+    """
+
+    def __init__(self, picture: Picture, device: torch.device | None = None) -> None:
+        self._picture, self._device = picture, device
+        height, width = picture.size
+        self.size = height + -height % DEEPEST, width + -width % DEEPEST
+
+    def rows(self, rows: slice) -> Tensor:
+        """``[1, channels, rows, W]``; at least one of them lies in the picture."""
+        height = self._picture.size[0]
+        found = self._picture.lines(slice(rows.start, min(rows.stop, height)))[None]
+        if self._device is not None:
+            found = to_device(found, self._device)
+        bottom = max(0, rows.stop - height)
+        right = self.size[1] - found.shape[-1]
+        return F.pad(found, (0, right, 0, bottom), mode="replicate") if bottom or right else found
+
+    def whole(self) -> Tensor:
+        """``[1, channels, H, W]``."""
+        return self.rows(slice(0, self.size[0]))
+
+
+def fits(size: tuple[int, int], side: int | None = None) -> bool:
+    """Whether an image of ``size`` goes through in one piece; no side may be above ``side`` on average."""
+    return math.prod(size) <= (WHOLE if side is None else side * side)
+
+
+def pieces_of(picture: Padded, tile: int | None = None) -> Tensor:
+    """Pieces ``[B, channels, side, side]`` of a picture, spread evenly; a tile at most."""
     tile = tile or TILE
     side = min(PIECE, tile // 2 // DEEPEST * DEEPEST)
     count = min(PIECES, tile // side)
-    height, width = x.shape[-2:]
+    height, width = picture.size
     high, wide = (min(side, n // DEEPEST * DEEPEST) for n in (height, width))
-    return torch.cat([
-        x[..., r : r + high, c : c + wide]
-        for r in _spread(height, high, count)
-        for c in _spread(width, wide, count)
-    ])  # fmt: skip
+    rows = (picture.rows(slice(r, r + high)) for r in _spread(height, high, count))
+    return torch.cat([row[..., c : c + wide] for row in rows for c in _spread(width, wide, count)])
 
 
 def _spread(length: int, side: int, count: int) -> list[int]:
@@ -116,48 +163,58 @@ def forward_tiled(
     pixels a side go through at once. Evaluation mode is the caller's matter (the network has no layer that
     depends on it).
     """
-    padded, (height, width) = pad_to_multiple(x)
-    if fits(padded, side):
-        logits: Tensor = net(padded)[0]
+    (height, width), padded = x.shape[-2:], Padded(Held(x[0]))
+    if fits(padded.size, side):
+        logits: Tensor = net(padded.whole())[0]
         return logits[..., :height, :width]
     found: Tensor | None = None
     for rows, cols, part in tiles(net, padded, between, side=side):
         if found is None:
-            found = part.new_empty((1, part.shape[1], *padded.shape[-2:]))
+            found = part.new_empty((1, part.shape[1], *padded.size))
         found[..., rows, cols] = part
     assert found is not None
     return found[..., :height, :width]
 
 
+def settled(net: nn.Module, picture: Padded, side: int | None = None) -> nn.Module:
+    """``net`` as all tiles of the picture are seen by; ``side`` as for :func:`forward_tiled`."""
+    return settle(net, pieces_of(picture, _measures(side)[0])) if isinstance(net, SegmentationNet) else net
+
+
 @torch.no_grad()
 def tiles(
     net: nn.Module,
-    x: Tensor,
+    picture: Padded,
     between: Callable[[], None] | None = None,
     *,
     side: int | None = None,
-    row: int | None = None,
 ) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Rows, columns and logits ``[1, C, h, w]`` of every tile of ``x``, row by row.
+    """Rows, columns and logits ``[1, C, h, w]`` of every tile, row by row.
 
-    Parameters
-    ----------
-    x
-        ``[1, channels, H, W]``, sides multiples of 16.
-    between, side
-        As for :func:`forward_tiled`.
-    row
-        The only row of tiles that is wanted, counted from 0; all by default.
+    ``between`` and ``side`` are as for :func:`forward_tiled`.
     """
+    if between is not None:
+        between()
+    seeing = settled(net, picture, side)
+    for row in range(len(sides_of(picture.size[0], *_measures(side)))):
+        yield from row_of_tiles(seeing, picture, row, between, side=side)
+
+
+@torch.no_grad()
+def row_of_tiles(
+    seeing: nn.Module,
+    picture: Padded,
+    row: int,
+    between: Callable[[], None] | None = None,
+    *,
+    side: int | None = None,
+) -> Iterator[tuple[slice, slice, Tensor]]:
+    """What :func:`tiles` gives of one row of them, counted from 0, by a network that is settled already."""
     tile, margin = _measures(side)
-    if isinstance(net, SegmentationNet):
+    rows = sides_of(picture.size[0], tile, margin)[row]
+    x = picture.rows(rows.seen)
+    for cols in sides_of(picture.size[1], tile, margin):
         if between is not None:
             between()
-        net = settle(net, pieces_of(x, tile))
-    down = sides_of(x.shape[-2], tile, margin)
-    for rows in down if row is None else [down[row]]:
-        for cols in sides_of(x.shape[-1], tile, margin):
-            if between is not None:
-                between()
-            logits: Tensor = net(x[..., rows.seen, cols.seen])[0]
-            yield rows.kept, cols.kept, logits[..., rows.inner, cols.inner]
+        logits: Tensor = seeing(x[..., cols.seen])[0]
+        yield rows.kept, cols.kept, logits[..., rows.inner, cols.inner]

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 from pccs import events as ev
 from pccs.errors import ModelError, PccsError, ProjectError
-from pccs.predict.predictor import Predictor, release_memory
+from pccs.predict.predictor import Predictor
+from pccs.predict.smaller import release_memory
+from pccs.predict.volume import ThroughVolumes
 from pccs.project import Project
 from pccs.suggest import suggest
 from pccs.worker import log
@@ -116,8 +118,8 @@ class Worker:
                 self._asked.extend(i for i in items if i not in self._asked)
             case ev.Suggest():
                 self._suggest(command)
-            case ev.Segment(items):
-                self._begin_segment(items)
+            case ev.Segment(items, planes):
+                self._begin_segment(items, planes)
             case ev.StopSegment():
                 self._stop_segment()
             case ev.KeepModel():
@@ -254,7 +256,7 @@ class Worker:
 
     def _advance_segment(self, task: SegmentTask) -> None:
         try:
-            task.advance(self._write_snapshot)
+            task.advance(lambda item: self._write_snapshot(item, volumes=task.volumes))
         except OvertakenError:
             return  # the item is done after what was urgent
         except Exception as error:
@@ -275,11 +277,15 @@ class Worker:
         except OvertakenError:
             self._asked.appendleft(item)
 
-    def _write_snapshot(self, item: str, part: ev.Region | None = None) -> None:
+    def _write_snapshot(
+        self, item: str, part: ev.Region | None = None, volumes: ThroughVolumes | None = None
+    ) -> None:
         predictor = self._model()
         step = self._session.trainer.shown_step if self._session else predictor.step
+        if volumes is not None:
+            volumes.predictor = predictor
         if part is None:
-            self._snapshots.whole(predictor, item, step)
+            self._snapshots.whole(volumes or predictor, item, step)
         else:
             self._snapshots.part(predictor, item, part, step)
 
@@ -304,14 +310,15 @@ class Worker:
 
     # -------------------------------------------------------------- segmenting
 
-    def _begin_segment(self, items: tuple[str, ...] | None) -> None:
+    def _begin_segment(self, items: tuple[str, ...] | None, planes: int) -> None:
         self._stop_segment()
         names = items
         if names is None:
             names = tuple(i.name for i in self.project.items if not self.project.is_complete(i.name))
         task = SegmentTask(names, self.emit)
         try:
-            self._model()
+            model = self._model()
+            task.volumes = ThroughVolumes(model) if planes > 1 else None
         except PccsError as error:
             task.end("failed", str(error))
             return

@@ -12,7 +12,7 @@ import torch
 from pccs.config import TrainSettings
 from pccs.errors import DeviceError, ModelError, PccsError, TrainingError, UnsettledError, is_out_of_memory
 from pccs.events import Noticed
-from pccs.predict.predictor import release_memory
+from pccs.predict.smaller import release_memory
 from pccs.train import Trainer
 from pccs.worker import log
 

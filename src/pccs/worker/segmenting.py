@@ -9,6 +9,7 @@ from typing import Literal
 
 from pccs.errors import ImageError, MaskError, MemoryShort, ProjectError
 from pccs.events import Finished, Noticed, Progressed
+from pccs.predict.volume import ThroughVolumes
 from pccs.worker.training import Emit
 
 Outcome = Literal["done", "stopped", "failed"]
@@ -27,6 +28,8 @@ class SegmentTask:
 
     def __init__(self, items: tuple[str, ...], emit: Emit) -> None:
         self.total = len(items)
+        self.volumes: ThroughVolumes | None = None
+        """What looks at volumes, where that is not the predictor."""
         self._left = deque(items)
         self._emit = emit
         self._failed = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pccs.events import Region, Snapshot
 from pccs.predict import Predictor
+from pccs.predict.volume import ThroughVolumes
 from pccs.project import Project
 from pccs.worker.training import Emit
 
@@ -35,7 +36,7 @@ class Snapshots:
         self._written: deque[Path] = deque()
         shutil.rmtree(self._folder, ignore_errors=True)  # what a worker before this one left
 
-    def whole(self, predictor: Predictor, item: str, step: int) -> None:
+    def whole(self, predictor: Predictor | ThroughVolumes, item: str, step: int) -> None:
         """Predict an item."""
         project = self._project
         prediction = predictor.look_at(project, item)

@@ -13,7 +13,8 @@ import psutil
 from pccs.errors import is_out_of_memory
 from pccs.events import Event, Noticed, StateChanged, Stepped, Train, Validated
 from pccs.nets.runtime import device_memory_mb
-from pccs.predict.predictor import Predictor, release_memory
+from pccs.predict.predictor import Predictor
+from pccs.predict.smaller import release_memory
 from pccs.train import Trainer
 from pccs.train.loop import FIRST_SAVE, SAVE_EVERY, record
 from pccs.train.trainer import DivergedError

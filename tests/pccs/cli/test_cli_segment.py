@@ -16,11 +16,12 @@ import tifffile
 import torch
 from skimage.io import imread, imsave
 
-from pccs.export import journal
+from pccs.export import journal, without_project
 from pccs.images import write_tiff
 from pccs.labels import make_class
 from pccs.nets import ModelFacts
 from pccs.predict import Predictor
+from pccs.predict.volume import ThroughVolumes
 
 CLASSES = (make_class(1, "background"), make_class(2, "cell", export=7))
 FACTS = ModelFacts(CLASSES, 1, 1.0, (4, 4, 8, 8, 8), 8)
@@ -77,6 +78,31 @@ def test_masks_of_volumes_keep_their_place_and_the_model_may_be_a_folder(pccs, m
     mask = nibabel.load(out / "masks" / "volume.nii.gz")
     assert mask.shape == (30, 20, 4)
     assert np.array_equal(mask.affine, np.diag([0.5, 2, 3, 1]))
+
+
+def test_little_memory_gives_the_same_and_names_what_cannot_be_written_so(pccs, model, images, tmp_path):
+    for name, more in (("whole", ()), ("rows", ("--memory", "1K"))):
+        status = 0 if name == "whole" else 2
+        places = [images / file for file in ("a.png", "stack.tif", "volume.nii.gz")]
+        done = pccs("segment", *places, "--model", model, "-o", tmp_path / name, *more, status=status)
+    assert "volume.nii.gz: it is too large" in done.err
+    for file in ("a.tif", "stack.tif"):
+        whole, rows = (tifffile.imread(tmp_path / name / "masks" / file) for name in ("whole", "rows"))
+        assert np.array_equal(whole, rows)
+    done = pccs("segment", images, "--model", model, "-o", tmp_path, "--memory", "much", status=2)
+    assert "'much' is no size such as 4GB" in done.err
+
+
+def test_volumes_along_three_directions(pccs, model, images, tmp_path):
+    out = tmp_path / "out"
+    pccs("segment", images / "stack.tif", "--model", model, "-o", out, "--planes", "3", "--uncertainty")
+    with without_project([images / "stack.tif"], CLASSES) as project:
+        through = ThroughVolumes(Predictor.from_model(model, device="cpu"))
+        wanted = [through.look_at(project, item).uncertainty for item in project.items]
+    assert np.allclose(tifffile.imread(out / "uncertainty" / "stack.tif"), wanted, atol=1e-6)
+    both = ("--planes", "3", "--cluster", "local")
+    done = pccs("segment", images, "--model", model, "-o", out, *both, status=2)
+    assert "--planes 3 needs all slices of a volume in one process" in done.err
 
 
 def test_axes_are_told_where_a_file_does_not_say(pccs, model, tmp_path):

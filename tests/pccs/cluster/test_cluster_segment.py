@@ -22,6 +22,7 @@ from pccs.export import segment_to_folder, without_project
 from pccs.export.journal import NAME, Journal
 from pccs.images import find_images
 from pccs.predict import Predictor
+from pccs.predict.rows import rows_of_tiles
 from pccs.project import Project
 from tests.pccs.cluster.conftest import results
 
@@ -202,7 +203,7 @@ def test_rows_of_a_large_image_are_shared_though_a_worker_is_killed(
 
     monkeypatch.setattr(hand_out._Flight, "_event", event)
     with without_project([large], predictor.facts.classes, axes="YX", place=tmp_path) as project:
-        assert predictor.rows_of_tiles(project.sources["large"].info) == 8
+        assert rows_of_tiles(predictor, project.sources["large"].info) == 8
         segment(client, project, predictor, tmp_path / "out", fmt=fmt)
         with one_thread():
             segment_to_folder(

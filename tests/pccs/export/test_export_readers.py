@@ -24,7 +24,7 @@ from pccs.export.coco import piece_lengths, run_lengths
 from pccs.export.formats import FORMATS
 from pccs.export.imagej import roi_bytes
 from pccs.export.outlines import outlines
-from pccs.export.stream import scaled
+from pccs.export.planes import scaled
 from pccs.images import SourceInfo
 from pccs.labels import default_classes
 from pccs.project import Project, Source

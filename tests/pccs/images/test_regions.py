@@ -13,7 +13,7 @@ import tifffile
 from zarr_maker import noise, write_ome_zarr
 
 from pccs.errors import ImageError
-from pccs.images import SourceInfo, probe, read_plane, read_region, tiff_parts
+from pccs.images import SourceInfo, probe, read_plane, read_region, reader, tiff_parts
 
 GREY, COLOUR = noise(2, 100, 130), (noise(2, 100, 130, 3) // 256).astype(np.uint8)
 PLACES = [(slice(0, 100), slice(0, 130)), (slice(31, 33), slice(47, 49)), (slice(90, 100), slice(3, 130)),
@@ -98,3 +98,15 @@ def test_channels_are_picked_in_regions_too(tmp_path: Path) -> None:
     info = probe(tmp_path / "a.tif", channels=(2, 0))
     region = read_region(info, 1, slice(3, 9), slice(5, 7))
     assert np.array_equal(region, COLOUR[1, 3:9, 5:7][..., [2, 0]])
+
+
+@pytest.mark.parametrize("how", [{"tile": (32, 48), "compression": "zlib"}, {}])
+def test_a_plane_that_memory_cannot_hold_is_opened_and_read_in_parts(
+    tmp_path: Path, how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", GREY[0], photometric="minisblack", **how)
+    monkeypatch.setattr(reader, "memory_room", lambda: GREY[0].nbytes)
+    info = probe(tmp_path / "a.tif")
+    assert np.array_equal(read_region(info, 0, slice(8, 40), slice(3, 90))[..., 0], GREY[0, 8:40, 3:90])
+    with pytest.raises(ImageError, match="to be read at once"):
+        read_plane(info, 0)

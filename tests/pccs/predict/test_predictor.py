@@ -9,7 +9,7 @@ import torch
 from pccs.labels import make_class
 from pccs.nets import ModelFacts
 from pccs.predict import Predictor
-from pccs.predict.tiles import pad_to_multiple
+from pccs.predict.tiles import Held, Padded
 
 
 def predictor(channels: int = 1, classes: int = 3, scale: float = 1.0) -> Predictor:
@@ -56,13 +56,13 @@ def test_a_snapshot_holds_all_three_maps() -> None:
 
 
 def test_padding_only_grows() -> None:
-    x = torch.arange(6.0).view(1, 1, 2, 3)
-    padded, size = pad_to_multiple(x)
-    assert padded.shape == (1, 1, 16, 16)
-    assert size == (2, 3)
-    assert torch.equal(padded[..., :2, :3], x)
-    same, _ = pad_to_multiple(torch.zeros(1, 1, 32, 48))
-    assert same.shape == (1, 1, 32, 48)
+    x = torch.arange(6.0).view(1, 2, 3)
+    padded = Padded(Held(x))
+    assert padded.size == (16, 16)
+    whole = padded.whole()
+    assert torch.equal(whole[0, :, :2, :3], x)
+    assert torch.equal(padded.rows(slice(1, 16)), whole[..., 1:, :])
+    assert Padded(Held(torch.zeros(1, 32, 48))).whole().shape == (1, 1, 32, 48)
 
 
 def test_embeddings_have_unit_length(sample_project) -> None:  # type: ignore[no-untyped-def]

@@ -12,6 +12,7 @@ from pccs.images import write_tiff
 from pccs.labels import make_class
 from pccs.nets import ModelFacts
 from pccs.predict import Predictor, tiles
+from pccs.predict.rows import look_at_row, rows_of_tiles, see_row, settled_for
 from pccs.project import Project
 
 CLASSES = tuple(make_class(k + 1, f"class {k}") for k in range(3))
@@ -45,11 +46,12 @@ def test_rows_apart_are_the_image(small_tiles, project, scale):
     whole, apart = predictor(scale), predictor(scale)
     wanted = whole.predict_item(project, "large")
     info = project.sources["large"].info
-    count = apart.rows_of_tiles(info)
+    count = rows_of_tiles(apart, info)
     assert count >= 2
-    shares = [apart.look_at_row(project, "large", k) for k in reversed(range(count))][::-1]
+    weights = settled_for(apart, project, "large")
+    shares = [look_at_row(apart, project, "large", k, weights) for k in reversed(range(count))][::-1]
     above = [None, *(one[:, -1:] for one in shares[:-1])]
-    seen = [apart.see_row(info, k, shares[k], above[k]) for k in range(count)]
+    seen = [see_row(apart, info, k, shares[k], above[k]) for k in range(count)]
     assert np.array_equal(np.concatenate([one.labels for one in seen]), wanted.labels)
     assert np.array_equal(np.concatenate([one.uncertainty for one in seen]), wanted.uncertainty)
     found = np.concatenate([one.probabilities for one in seen], axis=1)
@@ -57,4 +59,4 @@ def test_rows_apart_are_the_image(small_tiles, project, scale):
 
 
 def test_a_small_image_is_one_row(small_tiles, project):
-    assert predictor(1.0).rows_of_tiles(project.sources["small"].info) == 1
+    assert rows_of_tiles(predictor(1.0), project.sources["small"].info) == 1

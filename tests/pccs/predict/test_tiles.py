@@ -17,7 +17,7 @@ from pccs.nets import ModelFacts, SegmentationNet
 from pccs.nets.settled import settle
 from pccs.predict import Prediction, Predictor, tiles
 from pccs.predict.bands import _Grow
-from pccs.predict.tiles import forward_tiled, pieces_of, sides_of
+from pccs.predict.tiles import Held, Padded, forward_tiled, pieces_of, sides_of
 
 CLASSES = tuple(make_class(k + 1, f"class {k}") for k in range(3))
 
@@ -100,9 +100,9 @@ def test_tiles_have_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "TILE", 512)  # room for the whole margin
     monkeypatch.setattr(tiles, "WHOLE", 512 * 512)
     net, x = network(), image(560, 800)
-    whole = settle(net, pieces_of(x))(x)[0].softmax(1)
+    whole = settle(net, pieces_of(Padded(Held(x[0]))))(x)[0].softmax(1)
     tiled = forward_tiled(net, x).softmax(1)
-    assert len(list(tiles.tiles(net, x))) == 6
+    assert len(list(tiles.tiles(net, Padded(Held(x[0]))))) == 6
     assert (tiled - whole).abs().max() < 1e-4
 
 
@@ -116,7 +116,7 @@ def test_tiles_are_near_to_the_whole_nearer_than_tiles_for_themselves(small_tile
 
 def test_what_is_small_goes_through_whole() -> None:
     net, x = network(), image(90, 70)
-    assert torch.equal(forward_tiled(net, x), net(tiles.pad_to_multiple(x)[0])[0][..., :90, :70])
+    assert torch.equal(forward_tiled(net, x), net(Padded(Held(x[0])).whole())[0][..., :90, :70])
 
 
 @pytest.mark.parametrize("side", [512, 256, 128])
@@ -137,7 +137,7 @@ def test_with_little_memory_no_tile_is_larger(side: int) -> None:
 def test_pieces_lie_within_the_image_whatever_its_shape() -> None:
     for height, width, count in ((2048, 2048, 9), (4096, 4096, 9), (64, 30_000, 3), (16, 16, 1)):
         x = torch.arange(float(width)).expand(1, 1, height, width)
-        found = pieces_of(x)
+        found = pieces_of(Padded(Held(x[0])))
         assert len(found) == count
         assert found.shape[-2:] == (min(256, height), min(256, width))
 

@@ -16,8 +16,8 @@ from small_learner import TINY, crops, learner
 from torch import Tensor
 
 from pccs.config import preset
+from pccs.data.resize import resize_image
 from pccs.data.sampler import Batch
-from pccs.data.store import resize_image
 from pccs.method import boundary_distance
 from pccs.nets import SegmentationNet, Teacher
 from pccs.predict import Predictor

@@ -11,6 +11,7 @@ import tifffile
 from pccs import events as ev
 from pccs.config import preset
 from pccs.predict import Predictor
+from pccs.predict.volume import ThroughVolumes
 from pccs.train import Trainer
 from pccs.worker.loop import Worker
 from pccs.worker.watch import INTERRUPTED, WHOLE_SHARE, Watchlist
@@ -107,6 +108,23 @@ def test_segmenting_stops_in_the_middle_of_a_large_image(large):
     (end,) = (e for e in told if isinstance(e, ev.Finished))
     assert (end.outcome, end.message) == ("stopped", "0 of 2 items are segmented.")
     assert snapshots(told) == []
+
+
+def test_volumes_are_segmented_along_three_directions(large, tmp_path):
+    volume = np.random.default_rng(2).integers(0, 255, (3, 24, 30), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "v.tif", volume, metadata={"axes": "ZYX"}, photometric="minisblack")
+    large.add_sources([tmp_path / "v.tif"])
+
+    def reply(event):
+        return (None,) if isinstance(event, ev.Finished) else ()
+
+    told = work(large, ev.Segment(("v:0", "v:2", "d0"), 3), reply=reply)
+    assert [e.item for e in snapshots(told)] == ["v:0", "v:2", "d0"]
+    predictor = Predictor.load(large, device="cpu")
+    found = large.read_snapshot(large.latest_snapshot("v:2").path)
+    wanted = ThroughVolumes(predictor).look_at(large, "v:2").as_snapshot()
+    assert np.abs(found[1].astype(int) - wanted[1]).max() <= 1
+    assert np.abs(found[1].astype(int) - predictor.look_at(large, "v:2").as_snapshot()[1]).max() > 1
 
 
 def test_the_whole_is_due_after_the_part_then_rarely():

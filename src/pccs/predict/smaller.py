@@ -1,0 +1,42 @@
+"""When memory runs out: the same again in smaller tiles."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import torch
+
+from pccs.errors import MemoryShort, is_out_of_memory
+from pccs.predict.tiles import SMALLER
+
+
+def sides_to_try(side: int | None) -> Iterator[int | None]:
+    """``side``, then smaller ones; what nobody holds any more is given back before each of these."""
+    yield side
+    for smaller in SMALLER:
+        if side is None or smaller < side:
+            release_memory()
+            yield smaller
+
+
+def raise_unless_short(error: BaseException) -> None:
+    """Raise ``error`` again unless it says that memory ran out."""
+    if not is_out_of_memory(error):
+        raise error
+    error.with_traceback(None)  # its frames hold the tensors that have to go
+
+
+def nothing_fits() -> MemoryShort:
+    """What is raised when not even the smallest tiles fit."""
+    return MemoryShort(
+        f"memory runs out even with parts of {SMALLER[-1]} × {SMALLER[-1]} pixels",
+        remedy="Close other programs, or predict with the processor (device cpu)",
+    )
+
+
+def release_memory() -> None:
+    """Give back what nobody holds any more, the accelerator's cache included."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
