@@ -44,7 +44,13 @@ class Arrivals:
 
     def forget(self) -> None:
         """The connection is gone: what was not whole comes again."""
-        self._incoming = Incoming()
+        self._incoming.forget()
+        self._forget_pictures()
+
+    def _forget_pictures(self) -> None:
+        for file in self._pictures.values():
+            file.close()
+        self._pictures.clear()
 
     def take(self, part: Part, body: bytes) -> None:
         """A part of a file.
@@ -62,7 +68,8 @@ class Arrivals:
         if file is None:
             return
         if part.path.startswith("predictions/"):
-            self._pictures = {part.path: file}  # the event that claims it comes next
+            self._forget_pictures()
+            self._pictures[part.path] = file  # the event that claims it comes next
             return
         with file:
             if part.path.startswith("runs/") and part.path.count("/") > 1:

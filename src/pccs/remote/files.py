@@ -85,15 +85,25 @@ class Incoming:
         """
         safe(part.path)
         file = self._open.pop(part.path, None)
-        if part.offset == 0 or file is None:
+        if part.offset == 0 and file is not None:
+            file.close()
+            file = None
+        if file is None:
             file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - it lives until its last part
         if part.offset != file.tell() or part.offset + len(body) > LARGEST:
+            file.close()
             raise RemoteError(f"{part.path!r} came in the wrong order", remedy="Connect again")
         file.write(body)
         if part.last:
             return file
         self._open[part.path] = file
         return None
+
+    def forget(self) -> None:
+        """What is not whole never will be."""
+        for file in self._open.values():
+            file.close()
+        self._open.clear()
 
 
 def parts(file: IO[bytes], path: str) -> Iterator[tuple[Part, bytes]]:

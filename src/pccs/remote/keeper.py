@@ -26,8 +26,10 @@ SOCKET = "keeper.sock"
 LOG = "keeper.log"
 SAVE_TIME = 120.0
 """Seconds a worker has for saving when nobody has come for too long."""
-SILENT = 60.0
-"""Seconds without a heartbeat after which a new owner gets a new worker."""
+SILENT, STUCK = 25.0, 170.0
+"""Seconds without a heartbeat, or of work that stands still, after which a new owner gets a new worker."""
+IDLE = 10.0
+"""Seconds after which a keeper that never had a worker ends itself."""
 _HELLO_TIME = 20.0
 
 
@@ -52,6 +54,7 @@ class Keeper:
         self._client: WorkerClient | None = None
         self._visit: Visit | None = None
         self._lost = self._beaten = time.monotonic()
+        self._quiet = 0.0
         self._patience = 60.0
         self._asked_to_end = False
         self._guard = threading.RLock()
@@ -83,7 +86,8 @@ class Keeper:
                 return False
             if self._asked_to_end and (self._client is None or self.ended is not None):
                 return True
-            return time.monotonic() - self._lost > self._patience
+            patience = self._patience if self._client is not None else min(self._patience, IDLE)
+            return time.monotonic() - self._lost > patience
 
     # ------------------------------------------------------------ owners
 
@@ -142,7 +146,7 @@ class Keeper:
             self.bank.forget(hello.heard)
             return
         self._owner, self.obeyed = hello.owner, 0
-        if client is not None and client.alive and time.monotonic() - self._beaten > SILENT:
+        if client is not None and client.alive and self._hangs():
             client.kill()
         if client is not None and not client.alive:
             self._client, self.bank, end, self.ended = None, Bank(), self.ended, None
@@ -151,6 +155,9 @@ class Keeper:
         else:
             self.bank.restate()
         self._asked_to_end = False
+
+    def _hangs(self) -> bool:
+        return time.monotonic() - self._beaten > SILENT or self._quiet > STUCK
 
     def left(self, visit: Visit) -> None:
         """The connection of ``visit`` is gone."""
@@ -189,7 +196,7 @@ class Keeper:
 
     def _heard(self, event: Event) -> None:
         if isinstance(event, Beat):
-            self._beaten = time.monotonic()
+            self._beaten, self._quiet = time.monotonic(), event.quiet
             visit = self._visit
             if visit is not None:
                 visit.beat(event)

@@ -82,6 +82,7 @@ class Visit:
                 self._send(ms.Refused(words))
         finally:
             self.close()
+            self._incoming.forget()
             self.over.set()
             self.keeper.left(self)
 
