@@ -26,7 +26,7 @@ DETAILS = {
     "remote_shared": (
         "Shared folder",
         "HERE=THERE: two paths of one folder on a drive that both computers see,\n"
-        "such as /home/ann/data=/mnt/nas/ann. Projects in it are not copied.",
+        "such as /data/ann=/nas/ann. Projects in it are not copied.",
     ),
 }
 

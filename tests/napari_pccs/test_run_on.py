@@ -63,10 +63,10 @@ def test_what_is_no_computer_is_said_and_not_taken(full: PccsPanel, monkeypatch:
     assert box.currentText() == HERE
     assert prefs.read().run_on == ""
     full.session.run_on.choose(run_on="lab")
-    details.fields["remote_shared"].setText("/home/ann")
+    details.fields["remote_shared"].setText("/data/ann")
     details.fields["remote_shared"].editingFinished.emit()
     assert details.fields["remote_shared"].text() == ""
-    assert [words[:20] for words in said] == ["'-oProxyCommand=x' i", "'/home/ann' does not"]
+    assert [words[:20] for words in said] == ["'-oProxyCommand=x' i", "'/data/ann' does not"]
     prefs.write(run_on="a b")  # by hand, on napari's page
     with pytest.raises(RemoteError):
         full.session.send(Watch(("a",)))

@@ -49,7 +49,7 @@ class Place:
         if self.shared and not all(self._shared_pair()):
             raise RemoteError(
                 f"{self.shared!r} does not say which folder is which",
-                allowed="HERE=THERE, such as /home/ann/data=/mnt/nas/ann",
+                allowed="HERE=THERE, such as /data/ann=/nas/ann",
                 remedy="Correct the shared folder, or leave it empty",
             )
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -74,7 +75,7 @@ class Proxy:
         self._leave_at: float | None = None
         self._busy_until = 0.0
         self._sending = False
-        self._state = ""
+        self._last_state = ev.StateChanged("idle")
         self._status: int | None = None
 
     def run(self) -> int:
@@ -199,7 +200,6 @@ class Proxy:
 
     def _meet(self, welcome: ms.Welcome) -> None:
         again, self._met, self._failures = self._met, True, 0
-        self._state = welcome.state
         if again and welcome.state == "new":
             return  # the machine has gone down meanwhile: take what it had saved, and end
         while self._unobeyed and again and self._unobeyed[0].number <= welcome.obeyed:
@@ -209,8 +209,9 @@ class Proxy:
             self._say("info", f"{self.place.host} is connected again; the work has gone on there.")
         elif welcome.state == "working":
             self._say("info", f"A worker was at this project on {self.place.host} already; it goes on.")
-        self._told_of_loss = False
-        self._up = True
+        if self._told_of_loss and self._last_state.state != "idle":
+            self.emit(self._last_state)
+        self._told_of_loss, self._up = False, True
 
     def _marked(self, number: int) -> None:
         self._send(ms.Marked(number))
@@ -228,6 +229,8 @@ class Proxy:
             if told.number <= self._heard:
                 return
             self._heard = told.number
+        if isinstance(event, ev.StateChanged):
+            self._last_state = event
         found = self._arrivals.event(event)
         if found is not None:
             self.emit(found)
@@ -261,6 +264,10 @@ class Proxy:
             raise error
         if was_up:
             self._told_of_loss = True
+            if self._last_state.state != "idle":
+                self.emit(
+                    replace(self._last_state, detail=f"Not connected to {self.place.host}; it goes on there.")
+                )
             self._say(
                 "warning",
                 f"The connection to {self.place.host} is lost. The work goes on there; here it is tried to "

@@ -369,9 +369,9 @@ def test_a_place_is_checked_before_ssh_sees_it() -> None:
     for shared in ("/here", "=/x", "/x="):
         with pytest.raises(RemoteError, match="which folder is which"):
             Place("lab", shared=shared)
-    place = Place("ann@lab", shared="/home/ann=/mnt/nas/")
-    assert place.shared_path(Path("/home/ann/a/b.pccs")) == "/mnt/nas/a/b.pccs"
-    assert place.shared_path(Path("/home/annabel/b.pccs")) == ""
+    place = Place("ann@lab", shared="/data/ann=/nas/")
+    assert place.shared_path(Path("/data/ann/a/b.pccs")) == "/nas/a/b.pccs"
+    assert place.shared_path(Path("/data/annabel/b.pccs")) == ""
     assert place.ssh_command()[-3:-1] == ["--", "ann@lab"]
     assert replace(place, python="~/v/bin/python").ssh_command()[-1].startswith("exec ~/v/bin/python -m")
 

@@ -97,8 +97,11 @@ def test_training_elsewhere_survives_a_cut_a_killed_window_and_a_reboot(
     until(lambda: step_there(copy) >= at + 20)
     told = [type(e) for e in ears.events[before:]]
     assert set(told) <= {ev.Beat}, "it beats by itself, so that nobody takes it for hung"
+    state = ears.all(ev.StateChanged)[-1]
+    assert (state.state, state.detail) == ("training", "Not connected to lab; it goes on there.")
     relay.mend()
     ears.until(lambda: any("is connected again" in words for words in ears.notices()))
+    assert "Not connected" not in ears.all(ev.StateChanged)[-1].detail
     ears.until(lambda: ears.all(ev.Snapshot, before))
     until((copy / "annotations" / "cells_30.r0002.tif").is_file)
     steps = [e.step for e in ears.all(ev.Stepped)]
@@ -176,14 +179,14 @@ def test_what_is_missing_is_one_sentence(
 def test_a_project_on_a_shared_drive_is_not_copied(
     server: Server, sample_project: Project, tmp_path: Path
 ) -> None:
-    here = sample_project.path
-    with sample_project.worker_lock():  # somebody trains there: the worker elsewhere is told so
-        ears = Ears(sample_project, Place("lab", sys.executable, shared=f"{tmp_path}={tmp_path}/./"))
-        ears.until(lambda: ears.ends, 60)
-    assert "on lab" in ears.ends[0][1]
-    assert "trains in this project" in ears.ends[0][1]
-    assert not list(server.cache.glob("napari-pccs/remote/*/images/*/shared"))
-    nowhere = Ears(sample_project, Place("lab", sys.executable, shared=f"{tmp_path}=/nowhere"))
-    nowhere.until(lambda: nowhere.ends, 60)
-    assert "there is no project in this folder of the other computer" in nowhere.ends[0][1]
-    assert (here / "project.json").is_file()
+    there = tmp_path / "there" / "cells.pccs"
+    there.mkdir(parents=True)
+    damaged = f"on lab: {there}/project.json: the project file is damaged"
+    missing = "there is no project in this folder of the other computer"
+    for folder, said in (("there", damaged), ("nowhere", missing)):
+        (there / "project.json").write_text("{")  # so that the worker has something to say soon
+        shared = f"{tmp_path}={tmp_path}/{folder}"
+        ears = Ears(sample_project, Place("lab", sys.executable, shared=shared))
+        ears.until(lambda ears=ears: ears.ends, 60)
+        assert said in ears.ends[0][1]
+    assert {p.name for p in there.iterdir()} == {"project.json", "worker.log"}, "nothing is copied"
