@@ -92,7 +92,7 @@ def test_the_worker_is_started_there_and_makes_way_when_the_choice_changes(
     qtbot.waitUntil(lambda: bool(worker.crash), timeout=60_000)  # the window ticks the session
     assert worker.crash.startswith("lab refuses the login: Permission denied")
     assert "ssh-copy-id lab" in worker.crash
-    assert "-- lab exec py3 -m pccs.remote.attach" in (tmp_path / "asked").read_text()
+    assert "-- lab exec py3 -P -m pccs.remote.attach" in (tmp_path / "asked").read_text()
     assert full.train.banner.text() == worker.crash
     session.run_on.choose(run_on="")
     worker.send(Watch(("a",)))

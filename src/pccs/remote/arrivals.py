@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from pccs.errors import PccsError, ProtocolError, RemoteError
 from pccs.events import Event, Noticed, Ready, Snapshot
-from pccs.project import Project, Run
+from pccs.project import Project, Run, models
 from pccs.project.parts import VisibleParts
 from pccs.remote.files import Incoming, below, safe, store
 from pccs.remote.messages import Part
@@ -40,12 +41,18 @@ class Arrivals:
         self._project, self._host, self._copied = project, host, copied
         self._incoming = Incoming()
         self._pictures: dict[str, IO[bytes]] = {}
+        self._staged: list[tuple[str, IO[bytes] | None]] = []
+        """What became of runs, in order: files, or ``None`` for what is gone."""
         self._visible = VisibleParts(project) if copied else None
 
     def forget(self) -> None:
         """The connection is gone: what was not whole comes again."""
         self._incoming.forget()
         self._forget_pictures()
+        for _, file in self._staged:
+            if file is not None:
+                file.close()
+        self._staged.clear()
 
     def _forget_pictures(self) -> None:
         for file in self._pictures.values():
@@ -59,8 +66,6 @@ class Arrivals:
         ------
         RemoteError
             If it is no file that a worker writes.
-        OSError
-            If it cannot be stored here.
         """
         if not self._copied:
             raise ProtocolError("files came of a project that both computers see")
@@ -71,10 +76,11 @@ class Arrivals:
             self._forget_pictures()
             self._pictures[part.path] = file  # the event that claims it comes next
             return
+        if part.path.startswith("runs/") and part.path.count("/") > 1:
+            self._staged.append((part.path, file))
+            return
         with file:
-            if part.path.startswith("runs/") and part.path.count("/") > 1:
-                store(file, below(self._project.path, part.path))
-            elif part.path == log.NAME:
+            if part.path == log.NAME:
                 _write_log(file)
             else:
                 raise RemoteError(
@@ -85,17 +91,31 @@ class Arrivals:
     def drop(self, paths: tuple[str, ...]) -> None:
         """Files of runs, or whole runs, are no more."""
         for path in paths:
-            place = below(self._project.path, path)
-            if not path.startswith("runs/"):
+            if not safe(path).startswith("runs/"):
                 raise ProtocolError("only runs are deleted by a worker")
-            if path.count("/") == 1:
-                if place.is_dir():
+            self._staged.append((path, None))
+
+    def settle(self) -> None:
+        """All that became of runs has come: now it is so here. One cut before leaves them as they were.
+
+        Raises
+        ------
+        OSError
+            If the disk refuses.
+        """
+        staged, self._staged = self._staged, []
+        with contextlib.ExitStack() as stack:
+            for _, file in staged:
+                if file is not None:
+                    stack.enter_context(file)
+            for path, file in staged:
+                place = below(self._project.path, path)
+                if file is not None:
+                    store(file, place)
+                elif path.count("/") > 1:
+                    _remove(place)
+                elif place.is_dir():
                     Run(place).discard()
-            else:
-                place.unlink(missing_ok=True)
-                with contextlib.suppress(OSError):
-                    if place.parent.parent.name == "models":
-                        place.parent.rmdir()
 
     def event(self, event: Event) -> Event | None:
         """The event as it is true here; ``None`` when it says nothing any more."""
@@ -129,6 +149,13 @@ class Arrivals:
         found = project.write_snapshot(event.item, array, run=run, step=event.step)
         path = found.path.relative_to(project.path).as_posix()
         return replace(event, path=path, rev=found.rev, run=run)
+
+
+def _remove(place: Path) -> None:
+    place.unlink(missing_ok=True)
+    if place.parent.parent.name == models.FOLDER:
+        with contextlib.suppress(OSError):  # unless there is more in it
+            place.parent.rmdir()
 
 
 def _pixels(file: IO[bytes], shape: tuple[int, int]) -> NDArray[np.uint8]:

@@ -111,7 +111,7 @@ def _start(root: Path) -> subprocess.Popen[bytes]:
     kept = log.exists() and log.stat().st_size < _LARGEST_LOG
     with log.open("ab" if kept else "wb") as out:
         return subprocess.Popen(
-            [sys.executable, "-m", "pccs.remote.keeper", str(root)],
+            [sys.executable, "-P", "-m", "pccs.remote.keeper", str(root)],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

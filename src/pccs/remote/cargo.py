@@ -119,6 +119,7 @@ class Cargo:
     def look_up(self) -> dict[str, Image]:
         """Every image of the project that can be read, by stem; the others are in :attr:`unreadable`."""
         self.unreadable.clear()
+        self.project.reload()
         known, self._images = self._images, {}
         for record in self._read().sources:
             before = known.get(record.stem)

@@ -84,4 +84,4 @@ class Place:
             "PermitLocalCommand=no",
         )
         chosen = [part for option in options for part in ("-o", option)]
-        return ["ssh", "-T", *chosen, "--", self.host, f"exec {self.python} -m pccs.remote.attach"]
+        return ["ssh", "-T", *chosen, "--", self.host, f"exec {self.python} -P -m pccs.remote.attach"]

@@ -214,7 +214,10 @@ class Proxy:
         self._told_of_loss, self._up = False, True
 
     def _marked(self, number: int) -> None:
-        self._send(ms.Marked(number))
+        self._arrivals.settle()
+        self._send(
+            ms.Marked(number)
+        )  # not when the disk refused: then it comes again with the next connection
         if not self._up:
             raise RemoteError(
                 f"the worker on {self.place.host} was gone when the connection came back",
@@ -273,6 +276,8 @@ class Proxy:
                 f"The connection to {self.place.host} is lost. The work goes on there; here it is tried to "
                 "connect again, and what you paint is sent then.",
             )
+        elif "cannot be reached" not in str(error) and self._failures == 1:
+            self._say("warning", str(error))  # a key that expired, say: that does not mend itself
         wait = WAITS[min(self._failures, len(WAITS) - 1)]
         self._failures += 1
         self._retry_at = time.monotonic() + wait

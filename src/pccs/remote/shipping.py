@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -86,6 +86,8 @@ class Shipping:
             if old := self._cargo.meet(welcome.annotations):
                 outbox.put(ms.Gone(tuple(f"annotations/{name}" for name in old)))
             self._look_up()
+            if stale := self._stale(welcome.files):
+                outbox.put(ms.Gone(tuple(stale)))
             self._catch_up()
         outbox.put(begin, *orders)
         self._release()
@@ -176,6 +178,11 @@ class Shipping:
                     f"{self._cargo.unreadable[stem]}.",
                 )
             )
+
+    def _stale(self, there: Iterable[str]) -> list[str]:
+        """Images there that no source of the project is any more; none while some cannot be looked at."""
+        wanted = {freight.path for image in self._images.values() for freight in image.files}
+        return [] if self._unreadable else [p for p in there if p.startswith("images/") and p not in wanted]
 
     def _sort_images(self) -> None:
         annotated = self._cargo.stems_of(self._project.annotated_items())

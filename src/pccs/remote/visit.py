@@ -44,6 +44,7 @@ class Visit:
         self._beat: Beat | None = None
         self._marks = 0
         self._pushed: tuple[str, ...] = ()
+        self._complete = False
         self._heard = hello.heard if hello.again else 0
         self.over = threading.Event()
         """Set when the connection has ended."""
@@ -55,6 +56,11 @@ class Visit:
         threading.Thread(
             target=self._serve, args=(welcome, fetch), name="pccs-owner-out", daemon=True
         ).start()
+
+    def undo(self) -> None:
+        """Runs that the owner began to send and did not finish are no runs."""
+        if not self._complete and self.keeper.copy is not None:
+            self.keeper.copy.drop(f"runs/{run}" for run in self._pushed)
 
     def close(self) -> None:
         """End the connection."""
@@ -81,6 +87,7 @@ class Visit:
             with contextlib.suppress(OSError):
                 self._send(ms.Refused(words))
         finally:
+            self.undo()
             self.close()
             self._incoming.forget()
             self.over.set()
@@ -99,6 +106,7 @@ class Visit:
             case ms.Begin(device):
                 if keeper.copy is not None:
                     keeper.copy.pushed(self._pushed)
+                self._complete = True
                 keeper.begin(device)
                 self._begun.set()
             case ms.Order(number, line):

@@ -285,10 +285,18 @@ def test_runs_come_and_go(sample_project: Project) -> None:
     run = sample_project.path / "runs" / "0001-pccs"
     arrive(arrivals, "runs/0001-pccs/run.json", b'{"settings": {}, "status": "kept"}')
     arrive(arrivals, "runs/0001-pccs/models/0000005/model.safetensors", b"x")
+    assert sample_project.runs() == [], "nothing counts before all has come"
+    arrivals.settle()
     assert sample_project.runs()[0].status == "kept"
     arrivals.drop(("runs/0001-pccs/models/0000005/model.safetensors",))
+    arrivals.forget()  # cut
+    arrivals.settle()
+    assert (run / "models" / "0000005" / "model.safetensors").exists()
+    arrivals.drop(("runs/0001-pccs/models/0000005/model.safetensors",))
+    arrivals.settle()
     assert not (run / "models" / "0000005").exists()
     arrivals.drop(("runs/0001-pccs", "runs/0002-pccs"))
+    arrivals.settle()
     assert not run.exists()
     told = arrivals.event(ev.Ready(1, "NVIDIA X"))
     assert told == ev.Ready(1, "NVIDIA X, on lab")
@@ -373,7 +381,7 @@ def test_a_place_is_checked_before_ssh_sees_it() -> None:
     assert place.shared_path(Path("/data/ann/a/b.pccs")) == "/nas/a/b.pccs"
     assert place.shared_path(Path("/data/annabel/b.pccs")) == ""
     assert place.ssh_command()[-3:-1] == ["--", "ann@lab"]
-    assert replace(place, python="~/v/bin/python").ssh_command()[-1].startswith("exec ~/v/bin/python -m")
+    assert replace(place, python="~/v/bin/python").ssh_command()[-1].startswith("exec ~/v/bin/python -P -m")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
