@@ -68,7 +68,8 @@ class Bank:
         """Another owner knows nothing: tell once more how things stand, before what happens next."""
         with self._changed:
             waiting = {type(e.event) for e in self._entries}
-            standing = [e for kind, e in self._standing.items() if kind not in waiting]
+            always = (Ready, StateChanged)  # also where it comes again: what follows makes no sense without
+            standing = [e for kind, e in self._standing.items() if kind in always or kind not in waiting]
             events = [*standing, *(e.event for e in self._entries)]
             self._entries = []
         for event in events:

@@ -77,6 +77,7 @@ class Proxy:
         self._sending = False
         self._last_state = ev.StateChanged("idle")
         self._status: int | None = None
+        self._over = threading.Event()
 
     def run(self) -> int:
         """Work until told to end, or until the worker there has; the exit status."""
@@ -88,6 +89,7 @@ class Proxy:
                 self._turn()
             return self._status
         finally:
+            self._over.set()
             if self._link is not None:
                 self._link.close()
 
@@ -289,7 +291,6 @@ class Proxy:
 
     def _beat(self) -> None:
         """While the worker's own heart cannot be heard, and that is no reason to worry, this one beats."""
-        while True:
-            time.sleep(EVERY)
+        while not self._over.wait(EVERY):
             if not self._up or self._sending or time.monotonic() < self._busy_until:
                 self.emit(ev.Beat(0.0))

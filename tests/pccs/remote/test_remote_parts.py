@@ -90,6 +90,12 @@ def test_another_owner_is_told_how_things_stand() -> None:
     store.put(ev.Noticed("info", "later"))
     store.restate()
     assert banked(store) == [*told, ev.Noticed("info", "later")]
+    store.put(stepped(8))
+    store.put(ev.StateChanged("paused", "0001-pccs"))
+    store.restate()
+    states = [e.state for e in banked(store) if isinstance(e, ev.StateChanged)]
+    assert (states[0], states[-1]) == ("paused", "paused")
+    assert isinstance(banked(store)[0], ev.Ready | ev.StateChanged)
 
 
 # ------------------------------------------------------------- agreement
