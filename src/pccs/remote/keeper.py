@@ -73,7 +73,7 @@ class Keeper:
                 while not self._over():
                     with contextlib.suppress(TimeoutError):
                         connection, _ = listener.accept()
-                        self._admit(connection)
+                        self.admit(connection)
             finally:
                 with contextlib.suppress(OSError):
                     os.unlink(SOCKET)
@@ -91,7 +91,8 @@ class Keeper:
 
     # ------------------------------------------------------------ owners
 
-    def _admit(self, connection: socket.socket) -> None:
+    def admit(self, connection: socket.socket) -> None:
+        """Let an owner in, in the place of the one before."""
         connection.settimeout(_HELLO_TIME)
         try:
             with connection.makefile("rb", buffering=0) as stream:  # what follows is for the visit

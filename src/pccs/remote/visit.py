@@ -90,6 +90,8 @@ class Visit:
             self.undo()
             self.close()
             self._incoming.forget()
+            self._in.close()
+            self._socket.close()
             self.over.set()
             self.keeper.left(self)
 
@@ -128,16 +130,22 @@ class Visit:
         try:
             self._send(welcome)
             self._sync(fetch)
+            self._send(ms.Mark(0))
             self._begun.wait()
             self._tell_all()
         except (OSError, ValueError):  # the owner is gone, and the socket with it
             pass
         finally:
             self.close()
+            with contextlib.suppress(OSError):
+                self._out.close()
 
     def _tell_all(self) -> None:
         synced = time.monotonic()
         while self._open:
+            if time.monotonic() - synced > SYNC_EVERY:
+                self._sync()
+                synced = time.monotonic()
             entry = self.keeper.bank.after(self._heard, wait=1.0)
             if self._beat is not None:
                 beat, self._beat = self._beat, None
@@ -149,9 +157,6 @@ class Visit:
                 self._send(self._last_words(*end))
                 self.over.wait(10)  # the owner leaves when it has heard
                 return
-            elif time.monotonic() - synced > SYNC_EVERY:
-                self._sync()
-                synced = time.monotonic()
 
     def _tell(self, entry: Entry) -> None:
         event = entry.event
@@ -170,8 +175,6 @@ class Visit:
         if self.keeper.copy is not None:
             self._marks += 1
             self.keeper.copy.send_runs(self._send, self._marks, only)
-            if only is not None:
-                self._send(ms.Mark(0))
 
     def _send_picture(self, event: Snapshot) -> bool:
         """Send the file of a snapshot; ``False`` when a newer one has taken its place."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -17,13 +18,14 @@ import pccs
 from pccs import events as ev
 from pccs.errors import PccsError, ProtocolError, RemoteError
 from pccs.project import Project
-from pccs.remote import bank, files, words
+from pccs.remote import bank, files, visit, words
 from pccs.remote import messages as ms
 from pccs.remote.agree import plan
 from pccs.remote.arrivals import Arrivals
 from pccs.remote.bank import Bank
 from pccs.remote.cargo import Cargo
 from pccs.remote.copy import Copy
+from pccs.remote.keeper import Keeper
 from pccs.remote.place import Place
 
 
@@ -388,6 +390,37 @@ def test_a_place_is_checked_before_ssh_sees_it() -> None:
     assert place.shared_path(Path("/data/annabel/b.pccs")) == ""
     assert place.ssh_command()[-3:-1] == ["--", "ann@lab"]
     assert replace(place, python="~/v/bin/python").ssh_command()[-1].startswith("exec ~/v/bin/python -P -m")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
+def test_an_owner_gets_checkpoints_now_and_then_and_last_words_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visit, "SYNC_EVERY", 0.0)
+    keeper = Keeper(tmp_path)
+    near, far = socket.socketpair()
+    with near, near.makefile("rb") as said, near.makefile("wb") as saying:
+        ms.write_message(saying, ms.Hello(pccs.__version__, "ab" * 16, "p.pccs", "o", False, 0, runs={}))
+        keeper.admit(far)
+        first = [ms.read_message(said), ms.read_message(said)]
+        assert first == [(ms.Welcome(str(tmp_path), "new", 0, {}, {}), b""), (ms.Mark(0), b"")]
+        run = keeper.need_copy().project / "runs" / "0001-pccs"
+        run.mkdir()
+        (run / "checkpoint.json").write_text("{}")
+        keeper.bank.put(stepped(1))
+        ms.write_message(saying, ms.Begin())  # the copy has no document: the worker says so and ends
+        heard: list[ms.Message] = []
+        while not heard or not isinstance(heard[-1], ms.Ended):
+            frame = ms.read_message(said)
+            assert frame is not None
+            heard.append(frame[0])
+    assert heard[:2] == [ms.Part("runs/0001-pccs/checkpoint.json", 0, True), ms.Mark(2)]
+    assert isinstance(heard[2], ms.Told)
+    assert ev.decode_event(heard[2].line) == stepped(1)
+    end = heard[-1]
+    assert isinstance(end, ms.Ended)
+    assert end.status == 2
+    assert "this is not a PCCS project" in end.sentence
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
