@@ -112,6 +112,7 @@ def test_training_elsewhere_survives_a_cut_a_killed_window_and_a_reboot(
     revisions = [e.rev for e in ears.all(ev.Snapshot)]
     assert revisions == list(range(1, len(revisions) + 1)), "here they are counted as they come"
 
+    relay.delay = 0
     pid = ears.client.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)  # the window's machine goes down
@@ -135,7 +136,6 @@ def test_training_elsewhere_survives_a_cut_a_killed_window_and_a_reboot(
 
 def after_a_reboot(server: Server, relay: Relay, project: Project, place: Place) -> None:
     """The machine goes down while the connection is cut: one sentence, and nothing runs any more."""
-    relay.delay = 0
     last = Ears(project, place)
     last.until(lambda: any(e.detail.startswith("Loading") for e in last.all(ev.StateChanged)))
     relay.cut()
