@@ -206,8 +206,7 @@ class PccsPanel(QWidget):
             self.show_stage("images")
 
     def _preferences_changed(self, event: Any = None) -> None:
-        self.session.preferences = preferences.read()
-        self.session.signals.preferences_changed.emit()
+        self.session.run_on.follow(preferences.read())
 
     def _restyle(self, event: Any = None) -> None:
         from napari.utils.theme import get_theme

@@ -24,6 +24,10 @@ class Preferences:
     detail: str = "automatic"
     effort: str = "quick"
     warm_start: bool = True
+    run_on: str = ""
+    remote_python: str = "python3"
+    remote_folder: str = ""
+    remote_shared: str = ""
     brush_size: int = 0
     paint_opacity: float = 0.7
     prediction_opacity: float = 0.4
@@ -39,6 +43,14 @@ def read() -> Preferences:
         values |= group.model_dump()
     known = {field.name for field in fields(Preferences)}
     return Preferences(**{name: value for name, value in values.items() if name in known})
+
+
+def write(**values: str) -> bool:
+    """Change preferences of training, lastingly; whether napari knows the plugin, and so remembers them."""
+    groups = _groups()
+    for name, value in values.items() if groups else ():
+        setattr(groups[0], name, value)
+    return bool(groups)
 
 
 def watch(changed: Callable[..., None]) -> Callable[[], None]:

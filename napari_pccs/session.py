@@ -20,6 +20,7 @@ from napari_pccs.events_in import EventSink
 from napari_pccs.models import Models
 from napari_pccs.preferences import Preferences
 from napari_pccs.review import Prediction
+from napari_pccs.run_on import RunOn
 from napari_pccs.signals import SessionSignals
 from napari_pccs.sources import Sources
 from napari_pccs.stacks import Planes
@@ -81,6 +82,7 @@ class Session:
         self.preferences = Preferences()
         self.choices = TrainingChoices(self)
         self.together = Together(self)
+        self.run_on = RunOn(self)
 
     # ------------------------------------------------------------ projects
 
@@ -124,7 +126,7 @@ class Session:
         self.close()
         self.project = project
         self.worker = WorkerRoom(
-            project.path, self.clock, self._greet_worker, device=lambda: self.choices.device
+            project.path, self.clock, self._greet_worker, lambda: self.choices.device, self.run_on.place
         )
         self.suggestions.remember(project.setting(MEMORY, {}), project.annotated_items())
         self.selected_class = project.classes[min(1, len(project.classes) - 1)].value

@@ -184,11 +184,8 @@ class TrainingChoices:
 
     def choose_device(self, device: str) -> None:
         """Train there from now on; a worker that is idle makes way for one that does."""
-        session = self._session
-        session.need_project().set_setting(DEVICE, device)
-        if session.worker is not None and not session.training.active and not session.segmenting:
-            session.worker.let_go()
-            session.signals.worker_changed.emit()
+        self._session.need_project().set_setting(DEVICE, device)
+        self._session.run_on.renew()
 
 
 def as_text(settings: Mapping[str, Any], name: str) -> str:

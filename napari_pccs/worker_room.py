@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from pccs.events import Beat, Command, Event, Noticed, Ready
+from pccs.remote.place import Place
 from pccs.worker.client import WorkerClient
 
 LINGER = 90.0
@@ -22,6 +23,8 @@ SAVE_TIME = 5.0
 """Seconds a worker that listens has for saving before it is terminated."""
 UNREADY_TIME = 0.05
 """The same for one that does not listen yet, and so has nothing to save."""
+REMOTE_TIME = 15.0
+"""The same for one elsewhere, whose last files have to travel; they come later if that is too short."""
 SILENT = 30.0
 """Seconds without a heartbeat after which a worker counts as hung; it beats every two."""
 SILENT_AT_FIRST = 120.0
@@ -52,6 +55,8 @@ class WorkerRoom:
         Called after a worker has been started, with the function that sends it a command.
     device
         Gives the device the next worker is to use; by default the project's own.
+    place
+        Gives the computer it is to run on; ``None``, and by default, this one.
     """
 
     def __init__(
@@ -60,11 +65,13 @@ class WorkerRoom:
         clock: Callable[[], float],
         on_start: Callable[[Callable[[Command], None]], None] | None = None,
         device: Callable[[], str] | None = None,
+        place: Callable[[], Place | None] = lambda: None,
     ) -> None:
         self._project = project
         self._clock = clock
         self._on_start = on_start
-        self._wanted_device = device
+        self._wanted_device, self._wanted_place = device, place
+        self._elsewhere = False
         self._inbox: SimpleQueue[tuple[int, Event | Ended]] = SimpleQueue()
         self._client: WorkerClient | None = None
         self._generation = 0
@@ -182,7 +189,10 @@ class WorkerRoom:
         self._generation += 1
         generation = self._generation
         device = self._wanted_device() if self._wanted_device is not None else None
-        client = WorkerClient(self._project, device=device)
+        place = self._wanted_place()
+        command = place.command_line(self._project, device) if place is not None else ()
+        client = WorkerClient(self._project, device=device, command=command)
+        self._elsewhere = place is not None
 
         def receive(event: Event) -> None:
             self._inbox.put((generation, event))
@@ -204,7 +214,7 @@ class WorkerRoom:
         client, self._client = self._client, None
         if client is None:
             return
-        patience = SAVE_TIME if self.device else UNREADY_TIME
+        patience = REMOTE_TIME if self._elsewhere else SAVE_TIME if self.device else UNREADY_TIME
         self._end_aside(lambda: client.shutdown(patience))
 
     def _end_aside(self, end: Callable[[], None]) -> None:

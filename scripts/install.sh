@@ -2,7 +2,7 @@
 # Make .venv and install the project into it. Does nothing when nothing has changed.
 #
 #   scripts/install.sh          what `make demo` needs
-#   scripts/install.sh test     also what a window needs on a machine without a screen (Xvfb)
+#   scripts/install.sh test     also what tests need: a screen where there is none (Xvfb), and an ssh server to log in to
 #
 # Variables: PYTHON            the interpreter to use (3.11 or newer)
 #            PCCS_TORCH_INDEX  address of a package index with CPU builds of torch; used when no
@@ -40,7 +40,11 @@ missing_libraries() {
         esac
     done
     [ -n "$(find /usr/share/fonts -name '*.[to]tf' 2>/dev/null | head -n 1)" ] || printf 'fonts-dejavu-core '
-    if [ "${1:-}" = test ] && ! command -v Xvfb >/dev/null 2>&1; then printf 'xvfb xauth '; fi
+    [ "${1:-}" = test ] || return 0
+    command -v Xvfb >/dev/null 2>&1 || printf 'xvfb xauth '
+    # Not where systemd runs: there the package would also start a server that is open to the network.
+    [ -d /run/systemd/system ] || PATH="$PATH:/usr/sbin:/sbin" command -v sshd >/dev/null 2>&1 ||
+        printf 'openssh-server openssh-client '
 }
 
 install_libraries() {
@@ -49,14 +53,14 @@ install_libraries() {
     [ -n "$packages" ] || return 0
     if [ "$(id -u)" = 0 ]; then root=""; elif sudo -n true 2>/dev/null; then root="sudo"; else root=none; fi
     if [ "$root" != none ] && command -v apt-get >/dev/null 2>&1; then
-        say "Installing the system libraries of Qt: $packages"
+        say "Installing system packages: $packages"
         # shellcheck disable=SC2086 # a list of words
         if $root apt-get update -qq && $root env DEBIAN_FRONTEND=noninteractive \
             apt-get install -y -qq --no-install-recommends $packages >/dev/null; then
             return 0
         fi
     fi
-    say "napari's window needs system libraries that are not here. Everything else works without them. Run:"
+    say "The window (or a test) needs system packages that are not here. Everything else works without them. Run:"
     say "    sudo apt-get install $packages"
 }
 

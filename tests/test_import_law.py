@@ -18,7 +18,7 @@ LAYERS = (
     ("errors", "config", "events", "atomic", "labels"),
     ("images", "tidy"),
     ("project",),
-    ("samples", "suggest", "worker"),  # of the worker only the client's side, see TORCH_FREE
+    ("samples", "suggest", "worker", "remote"),  # of the worker only the client's side, see TORCH_FREE
     ("method", "nets"),
     ("data",),
     ("predict", "metrics"),
@@ -33,12 +33,15 @@ CLIENT_SIDE = {
     "pccs.worker",
     "pccs.worker.client",
     "pccs.worker.ending",
+    "pccs.worker.heart",
     "pccs.worker.launch",
     "pccs.worker.lines",
     "pccs.worker.log",
+    "pccs.worker.pipe",
 }
 TORCH_FREE = (
     "errors", "config", "events", "atomic", "labels", "images", "tidy", "project", "samples", "suggest",
+    "remote",
 )  # fmt: skip
 OPEN_TO_PLUGIN = {*TORCH_FREE, "worker"} - {"atomic"}
 

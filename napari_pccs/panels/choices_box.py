@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_pccs.desk import Desk
+from napari_pccs.panels.run_on_box import RunOnBox, RunOnDetails
 from napari_pccs.training_choices import DEVICES, FOLDED, SEEN, Choice
 from napari_pccs.ui import SPACE, Fold, reported, text
 
@@ -38,17 +39,19 @@ class ChoicesBox(QWidget):
             self.device.addItem(title, name)
         self.device.currentIndexChanged.connect(lambda _: self._choose_device())
         self.note = text("", "quiet")
+        self.run_on, self.run_on_details = RunOnBox(desk), RunOnDetails(desk)
         advanced = QWidget()
         grid = _grid(advanced)
         for choice in FOLDED:
             _add(grid, choice.title, self.boxes[choice.key], choice.about)
-        for widget in more:
+        for widget in (*more, self.run_on_details):
             grid.addWidget(widget, grid.rowCount(), 0, 1, 2)
         self.fold = Fold("Advanced", advanced)
         seen = QWidget()
         grid = _grid(seen)
         for choice in SEEN:
             _add(grid, choice.title, self.boxes[choice.key], choice.about)
+        _add(grid, "Run on", self.run_on, self.run_on.toolTip())
         _add(grid, "Device", self.device, ABOUT_DEVICE)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -78,6 +81,8 @@ class ChoicesBox(QWidget):
             box.setEnabled(free)
         self.device.setCurrentIndex(max(0, self.device.findData(session.choices.device)))
         self.device.setEnabled(free)
+        self.run_on.refresh(free)
+        self.run_on_details.refresh(free)
         self._filling = False
         self._note()
 

@@ -157,6 +157,10 @@ class ClusterError(PccsError):
     """A cluster cannot be reached, or its workers do not do what they are there for."""
 
 
+class RemoteError(PccsError):
+    """The computer that is to do the work cannot be reached, or cannot do it."""
+
+
 class ExportError(PccsError):
     """A result cannot be written in the format asked for."""
 

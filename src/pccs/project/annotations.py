@@ -21,7 +21,8 @@ from pccs.project.revisions import Entry, RevisionIndex
 KEEP = 5
 """Revisions kept of each item."""
 
-_PATTERN = r"(?P<key>[^.].*)\.r(?P<rev>\d{4,})\.tif"
+PATTERN = r"(?P<key>[^.].*)\.r(?P<rev>\d{4,})\.tif"
+"""Names of annotation files."""
 
 
 class AnnotationStore:
@@ -34,7 +35,7 @@ class AnnotationStore:
     def __init__(self, folder: Path, *, writes: bool) -> None:
         self._folder = folder
         self._writes = writes
-        self._index = RevisionIndex(folder, _PATTERN)
+        self._index = RevisionIndex(folder, PATTERN)
         self._painted: dict[str, tuple[int, bool]] = {}
         self._doubtful: dict[str, Path] = {}
         self._saving = threading.Lock()

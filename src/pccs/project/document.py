@@ -265,7 +265,17 @@ def write(
     items: dict[str, ItemRecord],
     settings: dict[str, Any],
 ) -> None:
-    """Write the document, one source and one item a line; ``sources`` are lines of JSON already."""
+    """Write the document of the project at ``folder``; the rest as in :func:`as_text`."""
+    write_text(folder / NAME, as_text(classes, sources, items, settings))
+
+
+def as_text(
+    classes: Iterable[LabelClass],
+    sources: Iterable[str],
+    items: dict[str, ItemRecord],
+    settings: dict[str, Any],
+) -> str:
+    """The document, one source and one item a line; ``sources`` are lines of JSON already."""
     records = {name: record.model_dump(exclude_defaults=True) for name, record in sorted(items.items())}
     parts = [
         f'"format": {FORMAT}',
@@ -274,7 +284,7 @@ def write(
         f'"items": {_lines([f"{_text(n)}: {_text(r)}" for n, r in records.items() if r], "{}")}',
         f'"settings": {_text(settings)}',
     ]
-    write_text(folder / NAME, "{\n" + ",\n".join(parts) + "\n}\n")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _lines(texts: list[str], brackets: str) -> str:

@@ -38,10 +38,16 @@ class Lock:
         # Not thread-local: the plugin may close a project from another thread than it opened it from.
         self._lock = FileLock(path, thread_local=False, **_ONLY_REAL)
 
-    def acquire(self) -> None:
-        """Take the lock now or raise :class:`~pccs.errors.ProjectLocked`, naming the holder."""
+    def acquire(self, wait: float = 0) -> None:
+        """Take the lock within ``wait`` seconds.
+
+        Raises
+        ------
+        ProjectLocked
+            Naming the holder.
+        """
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=wait)
         except Timeout as error:
             raise ProjectLocked(
                 f"another program{self._holder()} {self._doing} this project",

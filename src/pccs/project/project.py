@@ -331,10 +331,13 @@ class Project(ProjectFolder):
         return runs.create_run(self.path / "runs", settings, start)
 
     @contextmanager
-    def worker_lock(self) -> Iterator[None]:
-        """Held while training: :class:`~pccs.errors.ProjectLocked` when another process trains here."""
+    def worker_lock(self, wait: float = 0) -> Iterator[None]:
+        """Held while training: :class:`~pccs.errors.ProjectLocked` when another process trains here.
+
+        ``wait`` seconds are given to one that is ending.
+        """
         lock = Lock(self.path / ".worker.lock", "trains in")
-        lock.acquire()
+        lock.acquire(wait)
         try:
             yield
         finally:

@@ -122,8 +122,12 @@ class RevisionIndex:
         except OSError:
             return None
 
-    def _file(self, name: str, entries: dict[str, list[Entry]]) -> None:
+    def entry_of(self, name: str) -> Entry | None:
+        """What a file name says, wherever the file is; ``None`` when it is none of these."""
         match = self._pattern.fullmatch(name)
-        if match:
-            fields = match.groupdict()
-            entries.setdefault(fields["key"], []).append(Entry(int(fields["rev"]), name, fields))
+        return Entry(int(match["rev"]), name, match.groupdict()) if match else None
+
+    def _file(self, name: str, entries: dict[str, list[Entry]]) -> None:
+        entry = self.entry_of(name)
+        if entry:
+            entries.setdefault(entry.fields["key"], []).append(entry)

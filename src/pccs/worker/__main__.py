@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import faulthandler
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NoReturn
 
-from pccs.errors import ConfigError, DeviceError, PccsError, ProjectLocked, WorkerError
+from pccs.errors import ConfigError, DeviceError, PccsError, WorkerError
 from pccs.events import Noticed, Ready, StateChanged
 from pccs.project import Project
 from pccs.worker import log
 from pccs.worker.ending import BROKEN, DEVICE_LOST, REFUSED
 from pccs.worker.heart import Heart
-from pccs.worker.launch import most_threads
+from pccs.worker.launch import LOCK_WAIT, most_threads
 from pccs.worker.pipe import EventPipe, Inbox, listen, take_pipes
-
-_LOCK_WAIT = 5.0
-"""Seconds to wait for the worker before this one to let go of the project."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     heart = Heart(emit)
     heart.start()
     try:
-        with Project.open(path, write=False) as project, _locked(project):
+        with Project.open(path, write=False) as project, project.worker_lock(LOCK_WAIT):
             _serve(project, inbox, emit, heart, arguments.device)
     except Exception as error:
         return _refuse(error, emit)
@@ -116,22 +112,6 @@ def _device(wish: str, emit: EventPipe) -> tuple[str, str]:
             reason = str(error).strip().splitlines()[0].rstrip(".")
             emit(Noticed("warning", f"The accelerator cannot be used ({reason}). Going on without it."))
     raise AssertionError("the processor is always there")
-
-
-@contextlib.contextmanager
-def _locked(project: Project) -> Iterator[None]:
-    """Hold the worker's lock, giving a predecessor that is ending some time."""
-    limit = time.monotonic() + _LOCK_WAIT
-    with contextlib.ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(project.worker_lock())
-                break
-            except ProjectLocked:
-                if time.monotonic() >= limit:
-                    raise
-                time.sleep(0.1)
-        yield
 
 
 def _leave(status: int) -> NoReturn:

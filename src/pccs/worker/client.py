@@ -12,6 +12,7 @@ import contextlib
 import logging
 import subprocess
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO
@@ -38,16 +39,23 @@ class WorkerClient:
         Compute threads of the worker; ``None`` leaves one core to the window.
     device
         Where it works, as in ``pccs train --device``; ``None`` for what the project says.
+    command
+        Another command line for the child, one that speaks as the worker does.
     """
 
     events = Signal(object, description="Every event of the worker, emitted from the reader thread.")
     ended = Signal(int, str, description="Exit status and a sentence about it; fires exactly once.")
 
     def __init__(
-        self, project_path: str | Path, *, threads: int | None = None, device: str | None = None
+        self,
+        project_path: str | Path,
+        *,
+        threads: int | None = None,
+        device: str | None = None,
+        command: Sequence[str] = (),
     ) -> None:
         self.project_path = Path(project_path).absolute()
-        self.threads, self.device = threads, device
+        self.threads, self.device, self._command = threads, device, list(command)
         self.bad_lines = 0
         """Lines from the worker that were no event of this version, and were skipped."""
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,7 +68,7 @@ class WorkerClient:
 
     def command_line(self) -> list[str]:
         """The exact command line of the child process."""
-        return launch.command_line(self.project_path, self.device)
+        return self._command or launch.command_line(self.project_path, self.device)
 
     @property
     def alive(self) -> bool:

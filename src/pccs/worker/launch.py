@@ -23,6 +23,9 @@ WAITING = ("OMP_WAIT_POLICY", "PASSIVE")
 cores others use too each step then takes many times as long: 2 threads on 2 busy cores took over
 3.5 s where sleeping ones took 0.7 s. Has to be set before torch is loaded."""
 
+LOCK_WAIT = 5.0
+"""Seconds a worker waits for the one before it to let go of the project."""
+
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 ADAPT = "PCCS_MOST_THREADS"

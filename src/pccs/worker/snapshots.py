@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-from collections import deque
-from pathlib import Path
-
 from pccs.events import Region, Snapshot
 from pccs.predict import Predictor
 from pccs.predict.volume import ThroughVolumes
 from pccs.project import Project
+from pccs.project.parts import VisibleParts
 from pccs.worker.training import Emit
-
-VISIBLE = "visible"
-"""Folder in ``predictions/`` for parts: no part is ever taken for the prediction of an item."""
-KEEP = 2
-"""Parts kept of an item: the newest, and the one a reader may be reading."""
 
 
 class Snapshots:
@@ -31,10 +23,7 @@ class Snapshots:
 
     def __init__(self, project: Project, emit: Emit) -> None:
         self._project, self._emit = project, emit
-        self._folder = project.path / "predictions" / VISIBLE
-        self._number = 0
-        self._written: deque[Path] = deque()
-        shutil.rmtree(self._folder, ignore_errors=True)  # what a worker before this one left
+        self._parts = VisibleParts(project)
 
     def whole(self, predictor: Predictor | ThroughVolumes, item: str, step: int) -> None:
         """Predict an item."""
@@ -46,16 +35,7 @@ class Snapshots:
 
     def part(self, predictor: Predictor, item: str, region: Region, step: int) -> None:
         """Predict ``region`` of an item."""
-        project = self._project
-        prediction = predictor.predict_part(project, item, region)
-        newest = project.latest_snapshot(item)
-        self._number += 1
-        key = project.item(item).key
-        path = project.write_part(f"{VISIBLE}/{key}.v{self._number:06d}.npy", prediction.as_snapshot())
-        self._written.append(path)
-        if len(self._written) > KEEP:
-            self._written.popleft().unlink(missing_ok=True)
+        prediction = predictor.predict_part(self._project, item, region)
+        path, rev = self._parts.write(item, prediction.as_snapshot())
         uncertainty = float(prediction.uncertainty.mean())
-        rev = newest.rev if newest is not None else 0
-        relative = path.relative_to(project.path).as_posix()
-        self._emit(Snapshot(item, rev, relative, predictor.run, step, uncertainty, region))
+        self._emit(Snapshot(item, rev, path, predictor.run, step, uncertainty, region))
