@@ -85,10 +85,9 @@ def test_a_window_that_dies_in_a_save_loses_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("plant", [name for name in PLANTS if name not in ("no flush", "held")])
 def test_a_planted_fault_is_noticed(stage: Stage, plant: str) -> None:
-    found = []
-    for at in range(64, 76):  # the calls of one save
-        found += faults_in(stage.play(Round(plant, fault={"action": "kill", "at": at}, plant=plant)))
-    assert found
+    calls = range(50, 104)  # several saves; which call is which changes with the program
+    rounds = (Round(plant, fault={"action": "kill", "at": at}, plant=plant) for at in calls)
+    assert any(faults_in(stage.play(one)) for one in rounds)
 
 
 @needs_power

@@ -15,7 +15,6 @@ from pccs.errors import ConfigError, ProjectLocked
 from pccs.labels import make_class
 from pccs.train import Trainer
 from pccs.train.choice import Best
-from pccs.worker import __main__ as entry
 from pccs.worker.begin import Wish, begin
 from pccs.worker.loop import Worker
 from pccs.worker.segmenting import SegmentTask
@@ -244,9 +243,8 @@ def test_a_ranking_gives_way_to_a_command_that_ends_things(discs, trainer):
     assert not [e for e in told if isinstance(e, ev.Suggested)]
 
 
-def test_a_predecessor_that_stays_is_named(discs, monkeypatch):
-    monkeypatch.setattr(entry, "_LOCK_WAIT", 0.2)
-    with discs.worker_lock(), pytest.raises(ProjectLocked, match="trains in"), entry._locked(discs):
+def test_a_predecessor_that_stays_is_named(discs):
+    with discs.worker_lock(), pytest.raises(ProjectLocked, match="trains in"), discs.worker_lock(0.2):
         pass
 
 
