@@ -23,6 +23,7 @@ from pccs.images.reader import check_dtype
 from pccs.labels import LabelClass, check_classes
 from pccs.project.fingerprint import Fingerprint
 from pccs.project.items import Source, possible_stem
+from pccs.project.many import uncollected
 
 FORMAT = 1
 """Version of the folder's layout this program writes."""
@@ -165,6 +166,7 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {0: _from_0}
 """For each old version, the step to the next one."""
 
 
+@uncollected()
 def read(folder: Path, *, backup: bool) -> Document:
     """Read the document of the project at ``folder``, migrating an older one.
 

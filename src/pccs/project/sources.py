@@ -13,6 +13,7 @@ from pccs.images import PixelSize, SourceInfo
 from pccs.project.document import SourceRecord
 from pccs.project.fingerprint import fingerprint
 from pccs.project.items import Source, unique_stem
+from pccs.project.many import uncollected
 
 Standing: TypeAlias = Literal["ok", "missing", "changed", "reshaped"]
 
@@ -29,6 +30,7 @@ class SourceTable:
             self._put(source)
 
     @classmethod
+    @uncollected()
     def of(cls, records: Iterable[SourceRecord], folder: Path) -> SourceTable:
         """The table as it is written down in the project at ``folder``."""
         table = cls()
