@@ -105,6 +105,23 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join([line(columns), rule, *map(line, cells)])
 
 
+def short_runs(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of an experiment of short runs: seeds, steps, settings."""
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument(
+        "--set", action="append", default=[], type=lambda text: text.split("=", 1), metavar="KEY=VALUE"
+    )
+
+
+def parsed(parser: argparse.ArgumentParser, quick_steps: int = 100) -> argparse.Namespace:
+    """The options of :func:`short_runs`; with ``--quick`` one seed, and at most ``quick_steps`` steps."""
+    options = parser.parse_args()
+    if options.quick:
+        options.seeds, options.steps = options.seeds[:1], min(options.steps, quick_steps)
+    return options
+
+
 def finish(report: Report, options: argparse.Namespace) -> int:
     """Print targets and machine, write the JSON when asked; 0 when every target is met, else 1."""
     facts = environment()

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks._data import DATA_SETS, Row, Source
-from benchmarks._harness import Report, Target, command, finish, say, table
+from benchmarks._harness import Report, Target, command, finish, parsed, say, short_runs, table
 from pccs.config import preset
 from pccs.data.resize import resize_image
 from pccs.images import write_array
@@ -170,18 +170,12 @@ def main() -> int:
     parser = command("pixel_size", __doc__ or "")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
     parser.add_argument("--sets", nargs="+", metavar="ROW", help=f"rows such as {ROWS[0]} ({' '.join(ROWS)})")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=400)
+    short_runs(parser)
     parser.add_argument("--preset", default="pccs")
     parser.add_argument("--part", help="what is measured (as in benchmarks.accuracy)")
     parser.add_argument("--unlabelled", type=int, default=60, help="images without annotation, at most (60)")
     parser.add_argument("--every", type=int, default=1, help="measure one image of so many (1)")
-    parser.add_argument(
-        "--set", action="append", default=[], type=lambda text: text.split("=", 1), metavar="KEY=VALUE"
-    )
-    options = parser.parse_args()
-    if options.quick:
-        options.seeds, options.steps = options.seeds[:1], min(options.steps, 150)
+    options = parsed(parser, 150)
     torch.set_num_threads(1)
     report, lines = Report("pixel_size"), []
     for row in rows_of(options):

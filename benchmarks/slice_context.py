@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks._data import DATA_SETS, Source
-from benchmarks._harness import Report, command, finish, say, table
+from benchmarks._harness import Report, command, finish, parsed, say, short_runs, table
 from benchmarks.pixel_size import DATA
 from pccs.config import preset
 from pccs.images import read_mask, read_planes, write_array
@@ -196,15 +196,9 @@ def main() -> int:
     """Measure and print."""
     parser = command("slice_context", __doc__ or "")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=400)
+    short_runs(parser)
     parser.add_argument("--preset", default="supervised")
-    parser.add_argument(
-        "--set", action="append", default=[], type=lambda text: text.split("=", 1), metavar="KEY=VALUE"
-    )
-    options = parser.parse_args()
-    if options.quick:
-        options.seeds, options.steps = options.seeds[:1], min(options.steps, 100)
+    options = parsed(parser)
     torch.set_num_threads(1)
     report, lines = Report("slice_context"), []
     for task in tasks_of(options):

@@ -19,7 +19,7 @@ from time import process_time
 import numpy as np
 import torch
 
-from benchmarks._harness import Report, command, finish, say, table
+from benchmarks._harness import Report, command, finish, parsed, say, short_runs, table
 from benchmarks.pixel_size import DATA
 from benchmarks.slice_context import VOLUMES, Found, Task, acdc, halves, measure, project_of, sample
 from pccs.config import preset
@@ -88,16 +88,10 @@ def main() -> int:
     """Measure and print."""
     parser = command("three_planes", __doc__ or "")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=400)
+    short_runs(parser)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="what is measured (all)")
     parser.add_argument("--volumes", type=int, default=8, help="of ACDC that are measured (8)")
-    parser.add_argument(
-        "--set", action="append", default=[], type=lambda text: text.split("=", 1), metavar="KEY=VALUE"
-    )
-    options = parser.parse_args()
-    if options.quick:
-        options.seeds, options.steps = options.seeds[:1], min(options.steps, 100)
+    options = parsed(parser)
     torch.set_num_threads(1)
     report, lines = Report("three_planes"), []
     for task in tasks_of(options):

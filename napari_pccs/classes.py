@@ -50,16 +50,17 @@ class ClassEditor:
     def add(self, name: str = "", export: int | None = None) -> LabelClass:
         """A new class with the next free number, colour and export value (``export``, if that is free)."""
         classes = self._classes()
-        if len(classes) >= MAX_CLASSES:
+        used = {label.value for label in classes} | self._session.need_project().people.values()
+        free = set(range(1, MAX_CLASSES + 1)) - used
+        if not free:
             raise ProjectError(f"a project has at most {MAX_CLASSES} classes")
-        free = set(range(1, MAX_CLASSES + 1)) - {label.value for label in classes}
         value = min(v for v in free if v > classes[-1].value) if max(free) > classes[-1].value else min(free)
         taken = {label.export for label in classes}
         if export is None or export in taken or not 0 <= export < 2**32:
             export = max(taken) + 1
         added = make_class(value, self._free_name(name or "object"), export=export)
-        used = {label.color.lower() for label in classes}
-        color = next((c for c in DEFAULT_COLORS if c.lower() not in used), added.color)
+        colors = {label.color.lower() for label in classes}
+        color = next((c for c in DEFAULT_COLORS if c.lower() not in colors), added.color)
         added = added.model_copy(update={"color": color})
         self._set([*classes, added])
         self._session.select_class(added.value)

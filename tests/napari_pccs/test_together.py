@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from napari_pccs import dialogs
+from napari_pccs.classes import ClassEditor
 from napari_pccs.others_layers import DIFFER, OTHERS
 from napari_pccs.preferences import Preferences
 from napari_pccs.session import Session
@@ -305,3 +306,22 @@ def test_a_session_without_a_window_joins_too(
         assert session.need_project().me == "emil"
         session.close()
         assert carla.people.claims() == {}
+
+
+def test_a_new_class_does_not_get_what_others_painted_as_a_deleted_one(
+    anna: PccsPanel, ben: Project, look: Wait
+) -> None:
+    """Its number would be free, but ben's file still holds it."""
+    session = anna.session
+    editor = ClassEditor(session)
+    last = editor.add("short-lived")
+    ben.reload()
+    ben.save_annotation(ben.items[0].name, block(20, last.value))
+    look(anna)
+    project = session.need_project()
+    assert (project.annotation(project.items[0].name)[20:24, 8:12] == last.value).all()
+    editor.delete(last.value)
+    added = editor.add("another")
+    look(anna)
+    assert added.value != last.value
+    assert not (project.annotation(project.items[0].name)[20:24, 8:12] == added.value).any()

@@ -25,7 +25,7 @@ class NiftiReader:
     """
 
     def __init__(self, path: Path) -> None:
-        import nibabel  # brings pydicom along: a quarter of a second of every start
+        import nibabel  # slow to load, and every start passes here
 
         image: Any = nibabel.load(path)
         header = image.header

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pccs.errors import MaskError, ProjectError, disk_remedy, disk_words
 from pccs.labels import Raster
 from pccs.project.items import Item, decode
-from pccs.project.rasters import checked, decoded, is_marked, largest_empty, write
+from pccs.project.rasters import MARK, checked, decoded, is_marked, largest_empty, write
 from pccs.project.revisions import Entry, RevisionIndex
 
 KEEP = 5
@@ -124,7 +124,7 @@ class AnnotationStore:
             rev += 1
             path = self._path(item, rev)
         try:
-            write(path, raster, mark=mark)
+            write(path, raster, said=MARK if mark else "")
         except OSError as error:
             if os.path.lexists(path):
                 self._replace_doubtful(item, path)

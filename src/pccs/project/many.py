@@ -12,7 +12,7 @@ def uncollected() -> Iterator[None]:
     """Let the garbage collector rest.
 
     None of the hundreds of thousands of records of a large project is garbage while they are made, and it
-    would look through all of them again and again: a third of the time of opening one.
+    would look through all of them again and again.
     """
     resting = not gc.isenabled()
     gc.disable()

@@ -18,9 +18,9 @@ MARK = "joined"
 """What a file says of itself when it was written by a program that knows of several people."""
 
 
-def write(path: Path, raster: Raster, *, mark: bool = False) -> None:
-    """Write ``raster (H, W)`` atomically; with ``mark`` it says that strokes were told apart."""
-    said: dict[str, Any] = {"description": MARK, "metadata": None} if mark else {}
+def write(path: Path, raster: Raster, *, said: str = "") -> None:
+    """Write ``raster (H, W)`` atomically, with what the file says of itself, such as :data:`MARK`."""
+    words: dict[str, Any] = {"description": said, "metadata": None} if said else {}
     with writing(path) as temporary:
         tifffile.imwrite(
             temporary,
@@ -28,7 +28,7 @@ def write(path: Path, raster: Raster, *, mark: bool = False) -> None:
             compression="zlib",
             photometric="minisblack",
             rowsperstrip=raster.shape[0],
-            **said,
+            **words,
         )
 
 

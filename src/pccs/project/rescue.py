@@ -23,9 +23,9 @@ import platformdirs
 import tifffile
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pccs.atomic import writing
 from pccs.errors import PccsError
 from pccs.labels import Raster
+from pccs.project import rasters
 from pccs.project.items import Item
 
 if TYPE_CHECKING:
@@ -102,15 +102,7 @@ def _keep(path: Path, facts: _Facts, array: Raster) -> Path | None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not _ours(path.parent):
             return None
-        with writing(path) as temporary:
-            tifffile.imwrite(
-                temporary,
-                array,
-                compression="zlib",
-                photometric="minisblack",
-                description=facts.model_dump_json(),
-                metadata=None,
-            )
+        rasters.write(path, array, said=facts.model_dump_json())
     except OSError:
         return None
     return path

@@ -125,6 +125,18 @@ class People:
         """All strokes of an item as one annotation, and where they differ."""
         return join(list(self.strokes(item).values()), self._decisions(item))
 
+    def values(self) -> set[int]:
+        """Class values in anybody's strokes, also of classes that are no more.
+
+        A new class must not take one of these: it would find strokes of the old one painted as its own.
+        """
+        found: set[int] = set()
+        for person in self.all():
+            for item in self._project.items:
+                if person.strokes.has(item):
+                    found.update(np.unique(person.strokes.read(item, self._project.shape(item))).tolist())
+        return found - {0}
+
     def _painter(self) -> str:
         return self._record.painter or (self.me if self.holds else UNKNOWN)
 

@@ -251,3 +251,11 @@ def test_a_link_among_the_people_is_refused(anna: Project, tmp_path: Path) -> No
     (anna.path / "people" / "ben").symlink_to(tmp_path)
     with pytest.raises(ProjectError, match="link to another place"):
         Project.join(anna.path, "ben")
+
+
+def test_the_strokes_of_a_class_that_is_gone_keep_its_number(anna: Project, ben: Project) -> None:
+    anna.save_annotation("a", painted((1, 1, 2)))
+    ben.save_annotation("b", painted((4, 4, 3)))
+    take_all(anna)
+    anna.set_classes([label for label in anna.classes if label.value != 3])
+    assert anna.people.values() == {3}
