@@ -30,7 +30,7 @@ BY_ITSELF, MODELS = "by-itself", 10
 ``pccs.worker.keeping``, which a window cannot import."""
 
 
-LIVES = 8
+LIVES = 20
 """Rounds after which the worker is let go, so that another one is started."""
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
+import sys
 from collections.abc import Iterator
 
 import torch
@@ -38,5 +41,17 @@ def nothing_fits() -> MemoryShort:
 def release_memory() -> None:
     """Give back what nobody holds any more, the accelerator's cache included."""
     gc.collect()
+    _trim_heap()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def _trim_heap() -> None:
+    """Hand free memory back to the kernel, which glibc as the worker sets it up does only when asked.
+
+    While steps follow each other that memory is used again at once (``pccs.worker.launch.MALLOC``); once
+    they have ended it would stay with a process that waits. Elsewhere than with glibc nothing is done.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)

@@ -21,7 +21,7 @@ from pccs.worker.keeping import discard_model, keep_model
 from pccs.worker.orders import URGENT, Orders, OvertakenError
 from pccs.worker.pipe import Inbox
 from pccs.worker.recovery import Way, device_failure, notice_of, said_of, smaller_parts, way_out
-from pccs.worker.segmenting import SegmentTask
+from pccs.worker.segmenting import Outcome, SegmentTask
 from pccs.worker.snapshots import Snapshots
 from pccs.worker.training import Emit, Session
 from pccs.worker.watch import FairShare, Watchlist
@@ -121,7 +121,7 @@ class Worker:
             case ev.Segment(items, planes):
                 self._begin_segment(items, planes)
             case ev.StopSegment():
-                self._stop_segment()
+                self._end_segment("stopped")
             case ev.KeepModel():
                 self._keep_model()
             case ev.DiscardModel(run, at):
@@ -261,12 +261,10 @@ class Worker:
             return  # the item is done after what was urgent
         except Exception as error:
             self._give_up_without_device(error)
-            self._segment = None
-            task.end("failed", said_of(error))
+            self._end_segment("failed", said_of(error))
         else:
             if task.complete:
-                self._segment = None
-                task.end("done")
+                self._end_segment("done")
 
     def _predict(self, item: str) -> None:
         region = self._watch.region if item in self._watch.items[:1] else None
@@ -311,7 +309,7 @@ class Worker:
     # -------------------------------------------------------------- segmenting
 
     def _begin_segment(self, items: tuple[str, ...] | None, planes: int) -> None:
-        self._stop_segment()
+        self._end_segment("stopped")
         names = items
         if names is None:
             names = tuple(i.name for i in self.project.items if not self.project.is_complete(i.name))
@@ -324,10 +322,11 @@ class Worker:
             return
         self._segment, self._share = task, FairShare()
 
-    def _stop_segment(self) -> None:
+    def _end_segment(self, outcome: Outcome, said: str = "") -> None:
         task, self._segment = self._segment, None
         if task is not None:
-            task.end("stopped")
+            release_memory()
+            task.end(outcome, said)
 
     # ------------------------------------------------------------------ ends
 
@@ -370,7 +369,7 @@ class Worker:
     def _end(self) -> None:
         with self._told_of_errors():
             self._keep()
-        self._stop_segment()
+        self._end_segment("stopped")
 
     # ---------------------------------------------------------------- errors
 
