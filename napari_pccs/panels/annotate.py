@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from qtpy.QtCore import QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QCheckBox, QWidget
 
 from napari_pccs.coverage import Coverage, coverage
 from napari_pccs.desk import Desk
 from napari_pccs.panels.class_table import ClassTable
 from napari_pccs.ui import button, reported, restyle, row, stage_layout, text
+
+CALM_MS = 50
+"""Milliseconds after a stroke or a new prediction until it is measured how far the image is painted: that
+looks at every pixel, and the canvas is drawn first."""
 
 
 class AnnotateStage(QWidget):
@@ -37,6 +43,10 @@ class AnnotateStage(QWidget):
         self.accept.setToolTip("The whole prediction below your paint becomes annotation: image finished")
         self.previous = button("◀ Previous", lambda: self._step(-1), tip="Shift N")
         self.next = button("Next ▶", lambda: self._step(1), tip="N")
+        self._calm = QTimer(self)
+        self._calm.setSingleShot(True)
+        self._calm.setInterval(CALM_MS)
+        self._calm.timeout.connect(self._measure)
         self._lay_out()
         self._listen()
 
@@ -60,17 +70,31 @@ class AnnotateStage(QWidget):
             signals.project_changed,
             signals.classes_changed,
             signals.current_changed,
-            signals.prediction_changed,
             signals.tool_changed,
-            signals.item_changed,
         ):
             signal.connect(lambda *_: self.refresh(), check_nargs=False)
+        for signal in (signals.prediction_changed, signals.item_changed):
+            signal.connect(lambda *_: self._pixels_changed(), check_nargs=False)
         self.refresh()
 
     # ------------------------------------------------------------- showing
 
     def refresh(self) -> None:
         """Show the state of the image on screen."""
+        self._show_state()
+        self._measure()
+
+    def _pixels_changed(self) -> None:
+        """A stroke was saved, or a newer prediction has come."""
+        self._show_state()
+        self._calm.start()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
+        """Measure what has changed while this stage was hidden."""
+        super().showEvent(event)
+        self._measure()
+
+    def _show_state(self) -> None:
         session, link = self._desk.session, self._desk.link
         project, item = session.project, session.current
         here = project is not None and item is not None
@@ -90,10 +114,18 @@ class AnnotateStage(QWidget):
         facts = project.item_facts(item)
         self.complete.setChecked(facts.complete)
         self.complete.setText(f"Complete: the rest is {project.classes[0].name}  (D)")
-        self._explain(self._coverage(), facts.complete, facts.accepted)
         self.hint.setText(self._next_thing(facts.state))
         self.accept.setEnabled(held and (session.prediction is not None or facts.complete))
         self.accept.setText("Take it back  (A)" if facts.accepted else "Accept all  (A)")
+
+    def _measure(self) -> None:
+        """Say how far the image is painted; of a hidden stage nobody reads it."""
+        self._calm.stop()
+        session = self._desk.session
+        if session.project is None or session.current is None or self.isHidden():
+            return
+        facts = session.project.item_facts(session.current)
+        self._explain(self._coverage(), facts.complete, facts.accepted)
 
     def _coverage(self) -> Coverage:
         session, layer = self._desk.session, self._desk.link.annotation

@@ -25,6 +25,7 @@ from pccs.nets.unet import STRIDE
 from pccs.train.diagnosis import gradient_sizes
 from pccs.train.draws import Draws, draw
 from pccs.train.objective import Say, Terms, add_up, supervised_term, unlabelled_terms, unpainted_term
+from pccs.train.optimiser import build_optimiser
 from pccs.train.team import SharedPasses
 from pccs.train.views import View, annotated_view, cutmix_annotated, join, mix_streams, with_images
 
@@ -218,12 +219,3 @@ def learning_rate(settings: TrainSettings, number: int) -> float:
     if optim.poly_steps is not None:
         return float(optim.rate * warm * max(1e-3, 1.0 - number / optim.poly_steps) ** 0.9)
     return optim.rate * warm / math.sqrt(1.0 + number / optim.half_life)
-
-
-def build_optimiser(student: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """AdamW or SGD with momentum 0.9, by the settings; all weights in one fused call."""
-    optim = settings.optim
-    weights, decay = student.parameters(), optim.weight_decay
-    if optim.name == "sgd":
-        return torch.optim.SGD(weights, optim.rate, momentum=0.9, weight_decay=decay, fused=True)
-    return torch.optim.AdamW(weights, optim.rate, weight_decay=decay, fused=True)
