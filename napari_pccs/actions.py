@@ -75,15 +75,15 @@ class Actions:
         begin = None if start is None else str(start)
         self._last_train = Train(preset=preset, settings=wanted, fresh=fresh, start=begin)
         session.training.ask()
-        session.signals.training_changed.emit()
         try:
             if session.current is not None:
                 session.send(session.watched())
             session.send(self._last_train)
         except Exception:
             session.training.lost()
-            session.signals.training_changed.emit()
             raise
+        finally:
+            session.signals.training_changed.emit()  # the window makes layers now: the worker has begun
 
     def mend(self, trouble: Trouble, preset: str | None = None) -> None:
         """What the button below a sentence of trouble promises; ``preset`` as :meth:`train` takes it."""

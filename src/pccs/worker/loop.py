@@ -138,6 +138,7 @@ class Worker:
             trainer, sentence = begin(self.project, wish, device=self.device)
             self._session = Session(trainer, command, self.emit)
             self._share = FairShare()
+            self._watch.begin()
             self.emit(ev.Noticed("info", sentence))
             self._session.tell_state()
 

@@ -31,6 +31,10 @@ class Watchlist:
         self._whole_due: float | None = None
         self._part_due = False
 
+    def begin(self) -> None:
+        """A training begins: its first snapshot does not wait for what those of another have cost."""
+        self._turn, self._due, self._whole_due = 0, 0.0, None
+
     def set(self, items: tuple[str, ...], region: Region | None = None) -> None:
         """Watch ``items``, most urgent first, of which ``region`` is visible; the first is due at once."""
         if items != self.items:

@@ -111,6 +111,16 @@ def test_predicting_takes_a_fifth_of_the_time_at_most(cost):
     assert predicting / cost > 500 / (PAUSE + 5 * cost + 0.2) * 0.8  # and not much less than it may
 
 
+def test_the_first_snapshot_of_a_training_does_not_wait_for_one_of_the_last():
+    watch = Watchlist()
+    watch.set(("a", "b"))
+    watch.took(60.0, now=100.0)
+    assert not watch.due(101.0, FIRST_STEP)
+    watch.begin()
+    assert watch.due(101.0, FIRST_STEP)
+    assert watch.next_item() == "a"
+
+
 def test_two_kinds_of_work_share_the_time():
     share, spent = FairShare(), {"train": 0.0, "segment": 0.0}
     for _ in range(300):
