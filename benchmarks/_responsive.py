@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_pccs.session import Session
 
 SIDE = 1024
-ENOUGH = 5
+ENOUGH = 20
 """Strokes and snapshots that are waited for at least: on a slow machine longer than the time asked for."""
 MOSAIC = "mosaic"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -164,33 +164,40 @@ def end_training(window: Window, session: Session) -> None:
 
 
 class Saved:
-    """Seconds from the end of a stroke until it is on disk."""
+    """Seconds from the end of a stroke until all of it is on disk."""
+
+    LOOK_MS = 5
 
     def __init__(self, window: Window) -> None:
+        from qtpy.QtCore import QTimer
+
         self._session = window.panel.session
         self.seconds: list[float] = []
         self._lifted: float | None = None
         self._revision = 0
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._look)
 
     def start(self) -> None:
         """Begin to watch."""
-        self._session.signals.item_changed.connect(self._changed)
+        self._timer.start(self.LOOK_MS)
 
     def stop(self) -> None:
         """Watch no longer."""
-        self._session.signals.item_changed.disconnect(self._changed)
+        self._timer.stop()
 
     def stroke(self, lifted: bool) -> None:
         """The brush was set down or lifted; what was saved before it was lifted needs no wait."""
         self._lifted = time.perf_counter() if lifted else None
         self._revision = self._session.need_project().revision(MOSAIC)
 
-    def _changed(self, name: str) -> None:
-        if self._lifted is None or name != MOSAIC:
+    def _look(self) -> None:
+        """Note when nothing waits any more; a stroke over what was painted already changed nothing."""
+        if self._lifted is None or not self._session.annotations.settled:
             return
         if self._session.need_project().revision(MOSAIC) > self._revision:
             self.seconds.append(time.perf_counter() - self._lifted)
-            self._lifted = None
+        self._lifted = None
 
 
 class Shown:
