@@ -1,4 +1,4 @@
-"""How the layers look: class colours, the tint of uncertainty, contrast limits."""
+"""How the layers look: class colours, the tint of uncertainty, contrast limits, and how they are filled."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from pccs.labels import LabelClass
 
 if TYPE_CHECKING:
+    from napari.layers import Image, Labels
     from napari.utils.colormaps import Colormap, DirectLabelColormap
 
 UNCERTAINTY_TINT = (1.0, 0.25, 0.75)
@@ -79,3 +80,18 @@ def contrast_limits(plane: npt.NDArray[Any]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = (float(v) for v in np.percentile(values, (0.1, 99.9)))
     return (low, high) if high > low else (low, low + 1.0)
+
+
+def fill(layer: Image | Labels, array: npt.NDArray[Any]) -> None:
+    """Show ``array`` in a layer that may hold another one.
+
+    Of the same shape and type it is copied into the layer's own array, as napari itself does while somebody
+    paints. To put another array there costs it twice as long: it looks for new axes in every layer, and
+    builds the shader of labels anew. The layer must not share its array with anybody.
+    """
+    held = layer.data
+    if isinstance(held, np.ndarray) and (held.shape, held.dtype) == (array.shape, array.dtype):
+        np.copyto(held, array)
+        layer.refresh(extent=False)
+    else:
+        layer.data = array.copy()

@@ -1,8 +1,8 @@
 """The only module that touches the viewer's layers.
 
-It shows what the session holds and reports strokes back. Updates happen in place (``layer.data =
-new array``): zoom, contrast, selection and tool stay as the user left them. Every connection is
-kept in a list and undone in :meth:`ViewerLink.cleanup`.
+It shows what the session holds and reports strokes back. Updates happen in place: zoom, contrast,
+selection and tool stay as the user left them. Every connection is kept in a list and undone in
+:meth:`ViewerLink.cleanup`.
 """
 
 from __future__ import annotations
@@ -151,11 +151,11 @@ class ViewerLink:
             if self.prediction is None:
                 self.prediction = self._add_prediction(labels)
             else:
-                self.prediction.data = labels
+                layer_looks.fill(self.prediction, labels)
             if self.uncertainty is None:
                 self.uncertainty = self._add_uncertainty(amount)
             else:
-                self.uncertainty.data = amount
+                layer_looks.fill(self.uncertainty, amount)
 
     def show_tidied(self, prediction: Prediction | None, labels: npt.NDArray[np.uint8] | None) -> None:
         """Show ``labels`` in place of those of ``prediction``, as long as that is the one on screen.
@@ -319,7 +319,7 @@ class ViewerLink:
         classes = self.session.need_project().classes
         layer: Labels = self._added(
             self.viewer.add_labels(
-                labels,
+                labels.copy(),
                 name=PREDICTION,
                 opacity=self.session.preferences.prediction_opacity,
                 visible=self._visible[PREDICTION],
@@ -334,7 +334,7 @@ class ViewerLink:
     def _add_uncertainty(self, amount: npt.NDArray[np.float32]) -> Image:
         layer: Image = self._added(
             self.viewer.add_image(
-                amount,
+                amount.copy(),
                 name=UNCERTAINTY,
                 colormap=layer_looks.uncertainty_colormap(self.threshold),
                 contrast_limits=(0.0, 1.0),
