@@ -122,7 +122,7 @@ class AnnotateStage(QWidget):
         """Say how far the image is painted; of a hidden stage nobody reads it."""
         self._calm.stop()
         session = self._desk.session
-        if session.project is None or session.current is None or self.isHidden():
+        if session.project is None or session.current is None or not self.isVisibleTo(self.window()):
             return
         facts = session.project.item_facts(session.current)
         self._explain(self._coverage(), facts.complete, facts.accepted)

@@ -14,6 +14,7 @@ from napari_pccs import preferences as prefs
 from napari_pccs.mask_dialog import MaskMeaning
 from napari_pccs.panel import STAGES
 from napari_pccs.panels import images as images_panel
+from napari_pccs.panels.annotate import CALM_MS
 from napari_pccs.training_choices import CHOICES, DETAIL, EFFORT, as_text
 from napari_pccs.viewer_link import ANNOTATION, UNCERTAINTY
 from pccs.config import preset
@@ -117,9 +118,35 @@ def test_the_dialog_of_deleting_says_it_and_cancels_by_default(full: PccsPanel) 
 # ------------------------------------------------------- complete or partial
 
 
+def test_a_stroke_is_measured_after_the_canvas_is_drawn(full: PccsPanel, qtbot: Any) -> None:
+    full.window().show()
+    full.show_stage("annotate")
+    before = full.annotate.explain.text()
+    with qtbot.waitSignal(full.session.signals.item_changed):
+        full.viewer.layers[ANNOTATION].data[:] = 2
+        full.session.annotations.touched(np.asarray(full.viewer.layers[ANNOTATION].data))
+    qtbot.waitUntil(lambda: full.annotate.explain.text() != before)
+    assert "every pixel is painted" in full.annotate.explain.text()
+
+
+def test_a_hidden_stage_is_measured_when_it_is_shown(full: PccsPanel, qtbot: Any) -> None:
+    full.window().show()
+    full.show_stage("train")
+    before = full.annotate.explain.text()
+    full.viewer.layers[ANNOTATION].data[:] = 2
+    full.session.annotations.touched(np.asarray(full.viewer.layers[ANNOTATION].data))
+    full.session.annotations.flush()
+    qtbot.wait(3 * CALM_MS)
+    assert full.annotate.explain.text() == before
+    full.show_stage("annotate")
+    assert "every pixel is painted" in full.annotate.explain.text()
+
+
 def test_a_mistaken_complete_is_caught_and_taken_back(full: PccsPanel) -> None:
     said: list[tuple[str, str]] = []
     full.session.signals.said.connect(lambda level, text: said.append((level, text)))
+    full.window().show()
+    full.show_stage("annotate")
     full.viewer.layers[ANNOTATION].paint((10, 10), 2)
     full.session.annotations.flush()
     assert "are not painted. They are unknown" in full.annotate.explain.text()

@@ -105,6 +105,17 @@ def test_a_refresh_is_quick(link: PccsPanel) -> None:
     assert min(took) < 1.0, "a hundredth of a second on a quiet machine"
 
 
+def test_a_layer_that_is_filled_again_changes_no_earlier_prediction(link: PccsPanel) -> None:
+    show_prediction(link, 2)
+    earlier = link.session.need_prediction()
+    show_prediction(link, 3, rev=2)
+    assert (link.viewer.layers[PREDICTION].data == 3).all()
+    assert (earlier.labels == 2).all()
+    assert (earlier.uncertainty == np.float32(0.5)).all()
+    link.viewer.layers[PREDICTION].data[0, 0] = 9  # by another plugin, say
+    assert (link.session.need_prediction().labels == 3).all()
+
+
 def test_uncertainty_and_disagreement_share_a_layer(link: PccsPanel) -> None:
     show_prediction(link, 2)
     layer = link.viewer.layers[UNCERTAINTY]
