@@ -76,6 +76,11 @@ def test_benchmark_keeps_its_contract(name: str) -> None:
     assert "--json" in done.stdout
 
 
+def test_every_benchmark_stands_in_the_docs() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))
+    assert not [name for name in BENCHMARKS if f"benchmarks.{name}" not in pages]
+
+
 def test_sample_data_is_what_the_script_makes(tmp_path: Path) -> None:
     script = ROOT / "sample_data" / "generate.py"
     subprocess.run(
