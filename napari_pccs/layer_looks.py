@@ -87,11 +87,12 @@ def fill(layer: Image | Labels, array: npt.NDArray[Any]) -> None:
 
     Of the same shape and type it is copied into the layer's own array, as napari itself does while somebody
     paints. To put another array there costs it twice as long: it looks for new axes in every layer, and
-    builds the shader of labels anew. The layer must not share its array with anybody.
+    builds the shader of labels anew. The layer must not share its array with anybody. Its thumbnail stays as
+    it was.
     """
     held = layer.data
     if isinstance(held, np.ndarray) and (held.shape, held.dtype) == (array.shape, array.dtype):
         np.copyto(held, array)
-        layer.refresh(extent=False)
+        layer.refresh(extent=False, thumbnail=False)
     else:
         layer.data = array.copy()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from qtpy.QtCore import QTimer
 
 from napari_pccs import layer_looks
 from napari_pccs.annotation_layer import ANNOTATION, AnnotationLayer
@@ -37,6 +38,9 @@ __all__ = ["ANNOTATION", "PREDICTION", "REGION", "UNCERTAINTY", "ViewerLink"]
 PREDICTION = "Prediction"
 UNCERTAINTY = "Uncertainty"
 REGION = "Suggested region"
+THUMBNAILS_MS = 300
+"""Milliseconds after a prediction is shown until the thumbnails of its layers follow: drawing the list of
+layers takes as long as the canvas, which comes first."""
 TINY = 90
 """Pixels of the screen: a place that is looked at is shown at least this large."""
 
@@ -80,6 +84,10 @@ class ViewerLink:
             UNCERTAINTY: session.preferences.show_uncertainty,
         }
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
+        self._thumbnails = QTimer()
+        self._thumbnails.setSingleShot(True)
+        self._thumbnails.setInterval(THUMBNAILS_MS)
+        self._thumbnails.timeout.connect(self._renew_thumbnails)
         self.paper = AnnotationLayer(
             session, self._add_annotation, self._connect, self._quiet, lambda: self._busy
         )
@@ -156,6 +164,12 @@ class ViewerLink:
                 self.uncertainty = self._add_uncertainty(amount)
             else:
                 layer_looks.fill(self.uncertainty, amount)
+        self._thumbnails.start()
+
+    def _renew_thumbnails(self) -> None:
+        for layer in (self.prediction, self.uncertainty):
+            if layer is not None:
+                layer.refresh(data_displayed=False, highlight=False, extent=False)
 
     def show_tidied(self, prediction: Prediction | None, labels: npt.NDArray[np.uint8] | None) -> None:
         """Show ``labels`` in place of those of ``prediction``, as long as that is the one on screen.
@@ -442,6 +456,7 @@ class ViewerLink:
 
     def cleanup(self) -> None:
         """Undo every connection; the layers stay as they are."""
+        self._thumbnails.stop()
         self._slider.cleanup()
         self.take_over.put_down()
         for signal, slot in reversed(self._connections):

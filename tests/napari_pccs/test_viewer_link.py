@@ -116,6 +116,15 @@ def test_a_layer_that_is_filled_again_changes_no_earlier_prediction(link: PccsPa
     assert (link.session.need_prediction().labels == 3).all()
 
 
+def test_thumbnails_follow(link: PccsPanel, qtbot: Any) -> None:
+    show_prediction(link, 2)
+    show_prediction(link, 3, rev=2)
+    layer = link.viewer.layers[PREDICTION]
+    (colour,) = layer.colormap.map(np.array([3]))
+    row, col = layer.thumbnail.shape[0] // 2, layer.thumbnail.shape[1] // 2
+    qtbot.waitUntil(lambda: bool(np.argmax(layer.thumbnail[row, col, :3]) == np.argmax(colour[:3])))
+
+
 def test_uncertainty_and_disagreement_share_a_layer(link: PccsPanel) -> None:
     show_prediction(link, 2)
     layer = link.viewer.layers[UNCERTAINTY]
