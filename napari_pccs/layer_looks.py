@@ -86,9 +86,8 @@ def fill(layer: Image | Labels, array: npt.NDArray[Any]) -> None:
     """Show ``array`` in a layer that may hold another one.
 
     Of the same shape and type it is copied into the layer's own array, as napari itself does while somebody
-    paints. To put another array there costs it twice as long: it looks for new axes in every layer, and
-    builds the shader of labels anew. The layer must not share its array with anybody. Its thumbnail stays as
-    it was.
+    paints. For another array it would look for new axes in every layer, and build the shader of labels anew.
+    The layer must not share its array with anybody. Its thumbnail stays as it was.
     """
     held = layer.data
     if isinstance(held, np.ndarray) and (held.shape, held.dtype) == (array.shape, array.dtype):

@@ -39,8 +39,8 @@ PREDICTION = "Prediction"
 UNCERTAINTY = "Uncertainty"
 REGION = "Suggested region"
 THUMBNAILS_MS = 300
-"""Milliseconds after a prediction is shown until the thumbnails of its layers follow: drawing the list of
-layers takes as long as the canvas, which comes first."""
+"""Milliseconds after a prediction is shown until the thumbnails of its layers follow: with them napari draws
+the list of layers anew, and the canvas comes first."""
 TINY = 90
 """Pixels of the screen: a place that is looked at is shown at least this large."""
 

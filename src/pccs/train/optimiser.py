@@ -1,9 +1,9 @@
 """AdamW and SGD of torch, without the compiler that torch would load for them.
 
-Making and using an optimiser imports ``torch._dynamo``, to mark what must not be compiled: over a second
-before the first step, and 70 MiB of the worker's memory. Nothing here is ever compiled. So the methods are
-called as torch defines them, below the marks; should another version of torch wrap them in other ways, the
-compiler is loaded again, and all else stays as it is.
+Making and using an optimiser imports ``torch._dynamo``, to mark what must not be compiled, which takes time
+before the first step and memory for good. Nothing here is ever compiled. So the methods are called as torch
+defines them, below the marks; should another version of torch wrap them in other ways, the compiler is loaded
+again, and all else stays as it is.
 """
 
 from __future__ import annotations
