@@ -203,3 +203,15 @@ def test_everything_is_let_go(link: PccsPanel) -> None:
     link.bridge.stop()
     link.viewer.layers[ANNOTATION].fill((5, 5), 2)  # nobody listens, nothing fails
     assert link.session.project is None
+
+
+def test_the_worker_begins_before_the_overlays_are_made(
+    link: PccsPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr(link.session, "send", lambda command: told.append(PREDICTION in names(link)))
+    monkeypatch.setattr(link.desk.actions, "why_not_train", lambda: "")
+    link.desk.actions.train()
+    assert told
+    assert not any(told)
+    assert PREDICTION in names(link)
