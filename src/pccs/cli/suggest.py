@@ -24,6 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_project(parser)
     parser.add_argument("-n", type=positive, default=10, metavar="N", dest="count", help="how many (10)")
     parser.add_argument("--strategy", default="auto", metavar="NAME", help="how to choose (auto)")
+    parser.add_argument(
+        "--look-at", type=positive, default=200, metavar="N",
+        help="of more images, look at a sample of N (200); by diversity, at N at least",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="for strategies that draw (0)")
     parser.add_argument("--json", action="store_true", help="print a list of item, score, reason, region")
     add_device(parser)
@@ -42,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
             count=options.count,
             strategy=options.strategy,
             seed=options.seed,
+            limit=options.look_at,
             progress=lambda done, total: progress.items("Looking at", done, total),
         )
     if options.json:

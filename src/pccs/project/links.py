@@ -14,7 +14,7 @@ from pccs.errors import ProjectError
 
 _TOP = ("annotations", "taken", "predictions", "predictions/visible", "runs", "sources", "worker.log",
         "worker.log.1", ".open", ".lock", ".lock.json", ".worker.lock", ".worker.lock.json",
-        "people", "joined.json")  # fmt: skip
+        "people", "joined.json", "looks.bin")  # fmt: skip
 
 
 def refuse_links(folder: Path) -> None:

@@ -16,8 +16,9 @@ from pccs.errors import ConfigError
 from pccs.events import Suggestion
 from pccs.project import Item, Project
 from pccs.suggest.base import Candidate, Pool, Strategy
-from pccs.suggest.gather import Progress, embed, look, open_items, unfinished_items
+from pccs.suggest.gather import embed, look, open_items, unfinished_items
 from pccs.suggest.registry import AUTOMATIC, STRATEGIES, choose
+from pccs.suggest.survey import Progress, Survey
 
 if TYPE_CHECKING:
     from pccs.predict import Predictor
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _FULL = 0.9
 """Share of an image that lies near strokes, from which on nothing more is suggested on it."""
 
-__all__ = ["AUTOMATIC", "STRATEGIES", "Candidate", "Pool", "Strategy", "suggest"]
+__all__ = ["AUTOMATIC", "STRATEGIES", "Candidate", "Pool", "Strategy", "Survey", "suggest", "survey_of"]
 
 
 def suggest(
@@ -53,9 +54,11 @@ def suggest(
     strategy
         A key of :data:`STRATEGIES`, or ``"auto"``: what the benchmark favours.
     seed
-        The same project, model and seed give the same answer.
+        The same project, model and seed give the same answer, as long as no more images were looked at.
     limit
-        Most items that are looked at: of more, a sample drawn with ``seed``; the reasons say so.
+        Most items whose predictions are looked at: of more, a sample drawn with ``seed``; the reasons say so.
+        Strategies that compare images look at as many when they know fewer, and use all they know: what an
+        image looks like is kept in the project.
     progress
         Called with the number of items looked at and their total.
 
@@ -77,34 +80,51 @@ def suggest(
     method = choose(strategy, model=predictor is not None)
     rng = np.random.default_rng(seed)
     items = open_items(project, skip)
-    if len(items) < count and not method.needs_embedding:
-        items += unfinished_items(project, skip)
-    pool = _look_into(project, predictor, method, items, limit, rng, progress)
+    if method.needs_embedding:
+        pool = _compared(project, predictor, items, limit, rng, progress)
+    else:
+        if len(items) < count:
+            items += unfinished_items(project, skip)
+        pool = _looked_at(project, predictor, items, limit, rng, progress)
     found = [_elsewhere(s, pool.candidates) for s in method.rank(pool, rng, count)]
     return method.name, _said(found, len(pool.candidates), len(items))
 
 
-def _look_into(
+def survey_of(project: Project, skip: Sequence[str] = ()) -> Survey:
+    """What strategies that compare images know of those of ``project``, and the means to look at more."""
+    return Survey(project, open_items(project, skip), project.annotated_items())
+
+
+def _compared(
     project: Project,
     predictor: Predictor | None,
-    method: Strategy,
     items: list[Item],
     limit: int,
     rng: np.random.Generator,
     progress: Progress | None,
 ) -> Pool:
-    """What ``method`` wants to know of ``items``, or of a sample of ``limit`` of them."""
+    """For strategies that compare images with each other."""
+    done = project.annotated_items()
+    survey = Survey(project, items, done)
+    candidates, annotated = embed(project, survey, predictor, limit, rng, progress)
+    return Pool(candidates, [c.name for c in project.classes], len(done), len(items), annotated)
+
+
+def _looked_at(
+    project: Project,
+    predictor: Predictor | None,
+    items: list[Item],
+    limit: int,
+    rng: np.random.Generator,
+    progress: Progress | None,
+) -> Pool:
+    """For strategies that look into ``items``, or into a sample of ``limit`` of them."""
     total = len(items)
     if total > limit:
         items = [items[k] for k in np.sort(rng.choice(total, limit, replace=False))]
-    uses_maps = method.needs_model or not method.needs_embedding
-    candidates = look(project, items, predictor if uses_maps else None, progress)
+    candidates = look(project, items, predictor, progress)
     candidates = [c for c in candidates if c.painted is None or c.painted.mean() < _FULL]
-    annotated = project.annotated_items()
-    references = np.zeros((0, 0))
-    if method.needs_embedding:
-        candidates, references = embed(project, candidates, annotated, predictor)
-    return Pool(candidates, [c.name for c in project.classes], len(annotated), total, references)
+    return Pool(candidates, [c.name for c in project.classes], len(project.annotated_items()), total)
 
 
 def _elsewhere(suggestion: Suggestion, candidates: Sequence[Candidate]) -> Suggestion:

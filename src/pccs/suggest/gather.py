@@ -1,8 +1,9 @@
-"""Looking at the candidates: predictions or thumbnails, at low resolution."""
+"""Looking at the candidates: predictions at low resolution, or embeddings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,16 @@ from numpy.typing import NDArray
 
 from pccs.errors import ImageError, PccsError
 from pccs.project import Item, Project
-from pccs.suggest.appearance import describe, thumbnail
 from pccs.suggest.base import Candidate
+from pccs.suggest.kmeans import gaps_to_nearest, spread
 from pccs.suggest.maps import around, shrink, shrink_factor
+from pccs.suggest.survey import Progress, Survey
 
 if TYPE_CHECKING:
     from pccs.predict import Predictor
 
-Progress = Callable[[int, int], None]
 REFERENCES = 64
-"""Annotated items that candidates are compared with, at most."""
+"""Annotated items whose network features candidates are compared with, at most."""
 
 
 def open_items(project: Project, skip: Sequence[str]) -> list[Item]:
@@ -64,46 +65,63 @@ def look(
 
 
 def embed(
-    project: Project, candidates: Sequence[Candidate], references: Sequence[str], predictor: Predictor | None
+    project: Project,
+    survey: Survey,
+    predictor: Predictor | None,
+    limit: int,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
 ) -> tuple[list[Candidate], NDArray[np.float64]]:
-    """Candidates with embeddings, and those of the annotated items ``references``, ``(A, D)``.
+    """Open items that were looked at, with embeddings, and embeddings ``(A, D)`` of annotated ones.
 
-    The network's features where there is a model, else what the images look like.
+    Without a model: what the images look like, of all that were ever looked at. With one: the network's
+    features of at most ``limit`` of them that look unlike each other and unlike what is annotated.
 
     Raises
     ------
     ImageError
-        If none of the candidates can be read.
+        If none of the open items can be read.
     """
-    readable: list[Candidate] = []
-    failure: PccsError | None = None
-    vectors: list[NDArray[np.float32]] = []
-    for candidate in candidates:
-        try:
-            vectors.append(_vector(project, candidate.item, predictor))
-            readable.append(candidate)
-        except ImageError as error:
-            failure = error
-    if failure is not None and not readable:
-        raise failure
-    compared = 0
-    for name in references[:REFERENCES]:
-        try:
-            vectors.append(_vector(project, name, predictor))
-            compared += 1
-        except ImageError:
-            continue
-    points = np.stack(vectors).astype(np.float64) if predictor is not None and vectors else describe(vectors)
-    split = len(readable)
-    embedded = [replace(c, embedding=points[k]) for k, c in enumerate(readable)]
-    return embedded, points[split : split + compared]
+    survey.look_until(limit, progress if predictor is None else None)
+    known = survey.known
+    if survey.failure is not None and not known:
+        raise survey.failure
+    points, annotated = survey.points()
+    if predictor is None:
+        return [_bare(project, i, p) for i, p in zip(known, points, strict=True)], annotated
+    if len(known) > limit:
+        chosen = np.sort(spread(points, limit, rng, gaps_to_nearest(points, annotated)))
+        known = [known[k] for k in chosen]
+    references = survey.known_annotated
+    if len(references) > REFERENCES:
+        kept = spread(annotated, REFERENCES, rng, np.full(len(annotated), np.inf))
+        references = [references[k] for k in np.sort(kept)]
+    vectors = _vectors(project, [*known, *references], predictor, len(known), progress)
+    candidates = [_bare(project, i, vectors[i.name]) for i in known if i.name in vectors]
+    others = [vectors[i.name] for i in references if i.name in vectors]
+    return candidates, np.stack(others) if others else np.zeros((0, 1))
+
+
+def _vectors(
+    project: Project, items: Sequence[Item], predictor: Predictor, told: int, progress: Progress | None
+) -> dict[str, NDArray[np.float64]]:
+    """Features of every item that can be read, by its name; ``progress`` is told of the first ``told``."""
+    out = {}
+    for number, item in enumerate(items, 1):
+        with suppress(ImageError):
+            out[item.name] = predictor.embed(project, item).astype(np.float64)
+        if progress is not None and number <= told:
+            progress(number, told)
+    return out
+
+
+def _bare(project: Project, item: Item, embedding: NDArray[np.float64] | None = None) -> Candidate:
+    shape = project.sources[item.stem].info.plane_shape
+    return Candidate(item.name, item.stem, item.index, shape, shrink_factor(shape), embedding=embedding)
 
 
 def _candidate(project: Project, item: Item, predictor: Predictor | None) -> Candidate:
-    shape = project.sources[item.stem].info.plane_shape
-    bare = Candidate(
-        item=item.name, stem=item.stem, index=item.index, shape=shape, scale=shrink_factor(shape)
-    )
+    bare = _bare(project, item)
     strokes = project.annotation(item) > 0
     if strokes.any():
         bare = replace(bare, painted=around(shrink(strokes, bare.scale) > 0))
@@ -116,9 +134,3 @@ def _candidate(project: Project, item: Item, predictor: Predictor | None) -> Can
         uncertainty=shrink(seen.uncertainty, bare.scale),
         disagreement=None if seen.disagreement is None else shrink(seen.disagreement, bare.scale),
     )
-
-
-def _vector(project: Project, item: str, predictor: Predictor | None) -> NDArray[np.float32]:
-    if predictor is not None:
-        return predictor.embed(project, item)
-    return thumbnail(project.image(item))

@@ -23,6 +23,7 @@ from pccs.worker.pipe import Inbox
 from pccs.worker.recovery import Way, device_failure, notice_of, said_of, smaller_parts, way_out
 from pccs.worker.segmenting import Outcome, SegmentTask
 from pccs.worker.snapshots import Snapshots
+from pccs.worker.surveying import Surveying
 from pccs.worker.training import Emit, Session
 from pccs.worker.watch import FairShare, Watchlist
 
@@ -64,6 +65,7 @@ class Worker:
         self._asked: deque[str] = deque()
         self._proposed: deque[str] = deque()
         self._share = FairShare()
+        self._surveying = Surveying(project)
         self._predictor: Predictor | None = None
         self._snapshots = Snapshots(project, emit)
         self._side: int | None = None
@@ -93,7 +95,7 @@ class Worker:
 
     def _busy(self) -> bool:
         training = self._session is not None and not self._session.paused
-        return bool(training or self._segment or self._asked or self._proposed)
+        return bool(training or self._segment or self._asked or self._proposed or self._surveying.left)
 
     def _obey(self, command: ev.Command | None) -> None:
         match command:
@@ -157,6 +159,7 @@ class Worker:
     def _reload(self) -> None:
         if not self.project.reload():
             return
+        self._surveying.images_changed()
         session = self._session
         self._predictor = None
         if session is None:
@@ -188,6 +191,7 @@ class Worker:
         except OvertakenError:
             return
         self.emit(ev.Suggested(used, tuple(found)))
+        self._surveying.suggested_by(used)
         self._proposed = deque(s.item for s in found) if predictor is not None else deque()
 
     def _ranking(self, done: int, total: int) -> None:
@@ -228,6 +232,8 @@ class Worker:
         elif session is not None:
             with self._timed("train"), self._failing("train"):
                 self._advance_training(session)
+        elif self._surveying.left:
+            self._surveying.advance()
 
     def _advance_training(self, session: Session) -> None:
         session.step()

@@ -176,6 +176,7 @@ def test_suggestions_come_with_reasons(pccs, trained):
 
 
 def test_strategies_are_listed_and_a_wrong_one_is_refused(pccs, trained):
+    assert "of 1 looked at among" in pccs("suggest", trained, "-n", 1, "--look-at", 1).out
     assert "random" in pccs("suggest", trained, "--strategy", "help").out
     assert "random" in pccs("suggest", trained, "--strategy", "nosuch", status=2).sentence
 

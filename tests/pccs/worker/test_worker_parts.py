@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from queue import SimpleQueue
+from threading import Thread
 
 import pytest
 
@@ -13,8 +14,10 @@ from pccs import events as ev
 from pccs.config import preset
 from pccs.errors import ConfigError, ProjectLocked
 from pccs.labels import make_class
+from pccs.suggest import suggest, survey_of
 from pccs.train import Trainer
 from pccs.train.choice import Best
+from pccs.worker import loop
 from pccs.worker.begin import Wish, begin
 from pccs.worker.loop import Worker
 from pccs.worker.segmenting import SegmentTask
@@ -246,6 +249,31 @@ def test_what_is_suggested_is_predicted_before_anybody_opens_it(discs, trainer):
 
     run_worker(discs, ev.Suggest(count=2, strategy="entropy"), until=both_came)
     assert sorted(seen) == ["d2", "d3"]
+
+
+def test_what_a_comparison_left_out_is_looked_at_while_nothing_else_is_to_do(discs, monkeypatch):
+    monkeypatch.setattr(loop, "_LOOK_AT", 1)
+    answered = []
+
+    def all_known(event: ev.Event) -> bool:
+        if isinstance(event, ev.Suggested):
+            answered.extend(event.suggestions)
+            assert not survey_of(discs).finished
+            Thread(target=end_when_known).start()
+        return False
+
+    inbox: SimpleQueue = SimpleQueue()
+
+    def end_when_known() -> None:
+        while not survey_of(discs).finished:
+            time.sleep(0.01)
+        inbox.put(None)
+
+    inbox.put(ev.Suggest(count=1, strategy="diversity"))
+    Worker(discs, inbox, all_known, device="cpu").run()
+    assert "(of 1 looked at among 2)" in answered[0].reason
+    (found,) = suggest(discs, None, strategy="diversity", count=1, limit=1)[1]
+    assert "looked at among" not in found.reason
 
 
 def test_a_ranking_gives_way_to_a_command_that_ends_things(discs, trainer):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pccs.events import Suggestion
 from pccs.suggest.base import Pool
-from pccs.suggest.kmeans import cluster, squared_distances
+from pccs.suggest.kmeans import Points, cluster, gaps_to_nearest, squared_distances
 
 
 class Diversity:
@@ -28,25 +28,22 @@ class Diversity:
         if not pool.candidates:
             return []
         points = np.stack([np.asarray(c.embedding) for c in pool.candidates])
-        fixed = pool.annotated if pool.annotated.size else np.zeros((0, points.shape[1]))
-        centres, member = cluster(points, min(count, len(points)), rng, fixed=fixed)
-        medoids = _medoids(points, centres, member, len(fixed))
-        medoids.sort(key=lambda m: -m[1])
-        left = [k for k in range(len(points)) if k not in {m for m, _ in medoids}]
-        medoids += [(k, 0) for k in _farthest(points, fixed, [m for m, _ in medoids], left, count)]
-        total = len(points)
+        served = gaps_to_nearest(points, pool.annotated)
+        centres, member = cluster(points, min(count, len(points)), rng, served=served)
+        medoids = sorted(_medoids(points, centres, member), key=lambda m: -m[1])
+        chosen = [k for k, _ in medoids]
+        medoids += [(k, 0) for k in _farthest(points, served, chosen, min(count, len(points)))]
+        total, annotated = len(points), len(pool.annotated)
         return [
-            Suggestion(pool.candidates[k].item, (size or 0.5) / total, _reason(size, total, len(fixed)))
+            Suggestion(pool.candidates[k].item, (size or 0.5) / total, _reason(size, total, annotated))
             for k, size in medoids[:count]
         ]
 
 
-def _medoids(
-    points: NDArray[np.float64], centres: NDArray[np.float64], member: NDArray[np.intp], served: int
-) -> list[tuple[int, int]]:
-    """Most central point and size of each cluster that is not ``served``."""
+def _medoids(points: Points, centres: Points, member: NDArray[np.intp]) -> list[tuple[int, int]]:
+    """Most central point and size of each cluster that has points."""
     out = []
-    for k in range(served, len(centres)):
+    for k in range(len(centres)):
         inside = np.flatnonzero(member == k)
         if len(inside):
             nearest = squared_distances(points[inside], centres[k : k + 1])[:, 0].argmin()
@@ -54,15 +51,14 @@ def _medoids(
     return out
 
 
-def _farthest(
-    points: NDArray[np.float64], fixed: NDArray[np.float64], taken: list[int], left: list[int], count: int
-) -> list[int]:
-    """Points farthest from everything taken, one after the other, until there are ``count``."""
-    extra: list[int] = []
-    while left and len(taken) + len(extra) < count:
-        chosen = np.concatenate([fixed, points[taken + extra]])
-        gaps = squared_distances(points[left], chosen).min(1) if len(chosen) else np.ones(len(left))
-        extra.append(left.pop(int(gaps.argmax())))
+def _farthest(points: Points, served: NDArray[np.float64], taken: list[int], count: int) -> list[int]:
+    """Points farthest from everything taken or served, one after the other, until ``count`` are taken."""
+    gaps, extra = np.minimum(served, gaps_to_nearest(points, points[taken])), list[int]()
+    gaps[taken] = -1.0
+    while len(taken) + len(extra) < count:
+        extra.append(int(gaps.argmax()))
+        gaps = np.minimum(gaps, squared_distances(points, points[extra[-1]][None])[:, 0])
+        gaps[extra[-1]] = -1.0
     return extra
 
 
