@@ -7,11 +7,13 @@ from difflib import get_close_matches
 
 from pccs.errors import ProjectError
 from pccs.project.items import Item, Source
+from pccs.project.many import uncollected
 
 
 class Names:
     """Every item by name, in order; sources' stems stand for all their slices."""
 
+    @uncollected()
     def __init__(self, sources: Mapping[str, Source]) -> None:
         self.items: tuple[Item, ...] = tuple(i for s in sources.values() for i in s.items())
         self._by_name = {item.name: item for item in self.items}
