@@ -152,15 +152,15 @@ def _tasks(folder: Path, counts: tuple[int, ...], report: Report) -> None:
     classes = (make_class(1, "background"), make_class(2, "cell"))
     with (
         without_project(places, classes) as project,
-        connected("local", workers=2) as client,
+        connected("local", workers=2) as place,
         mock.patch.object(work, "whole", nothing),
     ):
         share = Share(next(iter(project.sources.values())), (0,))
         job = Job(project.path, folder, folder, "tiff", ("masks",), "cpu", ())
-        _handed_out(client, job, share, 100)  # the workers are there, and have loaded what they need
+        _handed_out(place.client, job, share, 100)  # the workers are there, and have loaded what they need
         for count in counts:
             say(f"{count} tasks that do nothing")
-            spent = _handed_out(client, job, share, count)
+            spent = _handed_out(place.client, job, share, count)
             rows.append((f"{count:,}", spent, spent / count * 1000))
             report.figures[f"task_{count}.ms"] = spent / count * 1000
     print(table(("tasks", "together, s", "each, ms"), rows), end="\n\n")
@@ -168,7 +168,7 @@ def _tasks(folder: Path, counts: tuple[int, ...], report: Report) -> None:
 
 def _handed_out(client: Any, job: Job, share: Share, count: int) -> float:
     began = monotonic()
-    flight = hand_out._Flight(client, job, lambda: None, lambda source: 1)
+    flight = hand_out._Flight(client, job, bool, lambda source: 1)
     assert sum(event.ended for event in flight.events(iter([share] * count))) == count
     return monotonic() - began
 

@@ -168,13 +168,21 @@ def _segmenter(options: argparse.Namespace, progress: Progress) -> Iterator[Call
     from pccs.cluster import connected, segment_on_cluster
 
     chosen = _cluster_options(options)
-    with connected(options.cluster, workers=options.workers, options=chosen, shared=options.out) as client:
-        progress.note(f"Dask's dashboard: {client.dashboard_link}")
+    with connected(
+        options.cluster, workers=options.workers, options=chosen, shared=options.out, note=progress.note
+    ) as place:
+        progress.note(f"Dask's dashboard: {place.client.dashboard_link}")
+
+        def look(threads: int) -> None:
+            why = place.tend()
+            if not threads:
+                progress.tell("Waiting for a worker" + (f" ({why})" if why else ""))
+
         yield partial(
             segment_on_cluster,
-            client,
+            place.client,
             device=options.device,
-            waiting=lambda: progress.tell("Waiting for a worker"),
+            look=look,
             lost=lambda worker: progress.note(f"The worker at {worker} has gone; others do its images."),
         )
 

@@ -54,7 +54,7 @@ def segment_on_cluster(
     probabilities: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
-    waiting: Callable[[], None] | None = None,
+    look: Callable[[int], object] = bool,
     lost: Callable[[str], None] | None = None,
     on_error: Callable[[PccsError], None] | None = None,
     identity: str,
@@ -69,8 +69,8 @@ def segment_on_cluster(
     ----------
     device
         Where workers compute.
-    waiting
-        Called about every second while the cluster has no worker.
+    look
+        Called about every second with how many threads the cluster has; what it raises ends the call.
     lost
         Told the address of each worker that dies.
 
@@ -103,7 +103,7 @@ def segment_on_cluster(
         left = (share for share in shares if not tally.was_done(share))
         with _watched(client, lost):
             rows = partial(rows_of_tiles, predictor)
-            flight = _Flight(client, job, waiting or (lambda: None), rows)
+            flight = _Flight(client, job, look, rows)
             for event in flight.events(left):
                 tally.take(event)
     journal.close()
@@ -198,9 +198,9 @@ class _Flight:
     """The shares that are with the cluster; ``rows`` says in how many rows of tiles a plane is segmented."""
 
     def __init__(
-        self, client: Client, job: Job, waiting: Callable[[], None], rows: Callable[[SourceInfo], int]
+        self, client: Client, job: Job, look: Callable[[int], object], rows: Callable[[SourceInfo], int]
     ) -> None:
-        self._client, self._job, self._waiting, self._rows = client, job, waiting, rows
+        self._client, self._job, self._look, self._rows = client, job, look, rows
         self._landed: SimpleQueue[Future] = SimpleQueue()
         self._flying: dict[str, _Flown] = {}
         self._owner: dict[str, str] = {}
@@ -222,8 +222,7 @@ class _Flight:
     def _room(self) -> int:
         """How many images to have with the cluster: its workers come and go."""
         threads: int = sum(self._client.nthreads().values())
-        if not threads:
-            self._waiting()
+        self._look(threads)
         return max(_FEWEST, _AHEAD * threads)
 
     def _submit(self, share: Share) -> None:

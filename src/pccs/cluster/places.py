@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pccs.cluster.keys import private
+from pccs.cluster.packages import needing
+from pccs.cluster.slurm import slurm_jobs
 from pccs.errors import ClusterError, ConfigError
 
 if TYPE_CHECKING:
@@ -21,6 +24,20 @@ _PATIENCE = "20 s"
 """How long a scheduler may take to answer."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """A connection, and what is to be called about every second while it is used.
+
+    Attributes
+    ----------
+    tend
+        Replaces workers that have gone, where this program started them; says what is waited for, or nothing.
+    """
+
+    client: Client
+    tend: Callable[[], str] = str
+
+
 @contextmanager
 def connected(
     where: str,
@@ -28,7 +45,8 @@ def connected(
     workers: int | None = None,
     options: Mapping[str, str] | None = None,
     shared: Path | None = None,
-) -> Iterator[Client]:
+    note: Callable[[str], None] = print,
+) -> Iterator[Place]:
     """A connection to the cluster ``where``; what was started for it ends with the block.
 
     Parameters
@@ -41,6 +59,8 @@ def connected(
         Of :class:`dask_jobqueue.SLURMCluster`, by name; beside those in Dask's own configuration.
     shared
         A folder that SLURM jobs see as well; the current one by default.
+    note
+        Told of SLURM jobs that end or are refused while others work.
 
     Raises
     ------
@@ -51,18 +71,20 @@ def connected(
     """
     _check(where, workers, options or {})
     _hush()
-    with _needing("distributed"):
+    with needing("distributed"):
         import distributed
     if where == LOCAL:
         with _local(workers) as cluster, distributed.Client(cluster) as client:
-            yield client
+            yield Place(client)
     elif where == SLURM:
-        with slurm_cluster(options or {}, shared or Path()) as cluster, distributed.Client(cluster) as client:
-            cluster.scale(workers or 1)
-            yield client
+        with (
+            slurm_jobs(options or {}, shared or Path(), workers or 1, note) as jobs,
+            distributed.Client(jobs.cluster) as client,
+        ):
+            yield Place(client, jobs.tend)
     else:
         with _existing(where) as client:
-            yield client
+            yield Place(client)
 
 
 def _check(where: str, workers: int | None, options: Mapping[str, str]) -> None:
@@ -77,7 +99,7 @@ def _check(where: str, workers: int | None, options: Mapping[str, str]) -> None:
 
 def _hush() -> None:
     """A worker's death is told in a sentence of ours; Dask's own log would come on top of it."""
-    with _needing("dask"):
+    with needing("dask"):
         import dask
     dask.config.set({"logging": {"distributed": "critical", "distributed.worker": "critical"}})
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
@@ -94,50 +116,10 @@ def _local(workers: int | None) -> Any:
         dashboard_address=f"{_HERE}:0",
         worker_dashboard_address=None,
         memory_limit=0,  # an image that is too large for its share is cut into tiles, not killed
-        security=_private(),
+        security=private(),
         preload="pccs.cluster.unheard",
         silence_logs=logging.CRITICAL,
     )
-
-
-def _private() -> Any:
-    """Keys for one call: whoever can speak to a scheduler can run anything as its owner."""
-    from distributed.security import Security
-
-    with _needing("cryptography"):
-        pass
-    return Security.temporary()
-
-
-def slurm_cluster(options: Mapping[str, str], shared: Path) -> Any:
-    """A :class:`dask_jobqueue.SLURMCluster` without workers yet; ``options`` as texts, such as ``"4"``.
-
-    The keys of the call lie in ``shared`` meanwhile, readable by their owner.
-
-    Raises
-    ------
-    ClusterError
-        If SLURM or a package is not there.
-    ConfigError
-        If an option is unknown, or one that is needed is missing.
-    """
-    with _needing("dask_jobqueue"):
-        from dask_jobqueue import SLURMCluster
-    from dask.config import interpret_value
-
-    if shutil.which("sbatch") is None:
-        raise ClusterError(
-            "there is no sbatch here", remedy="Run this on a machine from which SLURM jobs can be sent"
-        )
-    given = {name.replace("-", "_"): interpret_value(value) for name, value in options.items()}
-    usual = {"cores": 1, "processes": 1, "security": True, "shared_temp_directory": str(shared.absolute())}
-    try:
-        return SLURMCluster(silence_logs=logging.CRITICAL, **{**usual, **given})
-    except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"SLURM jobs cannot be described so ({error})",
-            remedy="Give at least --cluster-option memory=8GB; docs/how-to/cluster.md names the others",
-        ) from error
 
 
 @contextmanager
@@ -156,14 +138,3 @@ def _existing(where: str) -> Iterator[Client]:
         ) from error
     with client:
         yield client
-
-
-@contextmanager
-def _needing(package: str) -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise ClusterError(
-            f"a cluster needs the package {package!r}, which is not installed",
-            remedy="Run: pip install 'napari-pccs[cluster]'",
-        ) from error

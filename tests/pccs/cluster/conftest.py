@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,10 +51,26 @@ def client() -> Iterator[Any]:
     """A connection to two processes of this computer."""
     from pccs.cluster import connected
 
-    with connected("local", workers=2) as client:
-        yield client
+    with connected("local", workers=2) as place:
+        yield place.client
 
 
 def results(out: Path) -> dict[str, bytes]:
     """Every file below ``out``."""
     return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def plain(model: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What one process with one thread makes of the images."""
+    out = tmp_path_factory.mktemp("plain")
+    done = pccs("segment", images, "--model", model, "-o", out, "--device", "cpu")
+    assert done.returncode == 2, done.stderr
+    return results(out)
+
+
+def pccs(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pccs", *map(str, words)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=400, check=False,
+    )  # fmt: skip

@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from pccs.cli import main
-from pccs.cluster.places import slurm_cluster
+from pccs.cluster.slurm import slurm_cluster
 from pccs.export.journal import NAME
-from tests.pccs.cluster.conftest import results
+from tests.pccs.cluster.conftest import pccs, results
 
 pytestmark = pytest.mark.timeout(480)  # several processes load torch, on a machine that may be busy
 
@@ -49,22 +49,6 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for file in folder.glob("*.pid"):
         if psutil.pid_exists(pid := int(file.read_text())):
             os.killpg(pid, signal.SIGKILL)
-
-
-@pytest.fixture(scope="module")
-def plain(model: Path, images: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What one process with one thread makes of the images."""
-    out = tmp_path_factory.mktemp("plain")
-    done = pccs("segment", images, "--model", model, "-o", out, "--device", "cpu")
-    assert done.returncode == 2, done.stderr
-    return results(out)
-
-
-def pccs(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pccs", *map(str, words)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=400, check=False,
-    )  # fmt: skip
 
 
 def sentence(capfd: pytest.CaptureFixture[str], *words: object) -> str:
