@@ -4,7 +4,8 @@ Every arm is a call of ``pccs segment --model`` with the same network on the sam
 same bytes as the plain command with one thread, which a worker has too (with all threads sums round
 differently). ``one image`` is a call for a single image: what it takes to begin and to end. ``large`` is one
 plane, whose rows of tiles are shared. The second table hands out tasks that do nothing: whether a task costs
-more when there are many of them.
+more when there are many of them. The third hands many tiny images out to two workers, one a task and several
+a task, in turn: what a task of several saves.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from skimage.io import imsave
 
 from benchmarks._cluster_idle import nothing
 from benchmarks._harness import ROOT, Report, command, finish, say, table
-from pccs.cluster import connected, hand_out, work
+from pccs.cluster import batches, connected, segment_on_cluster, work
+from pccs.cluster.flight import Flight
 from pccs.cluster.job import Job, Share
 from pccs.config import NetSettings
 from pccs.export import without_project
@@ -37,6 +39,7 @@ SIDE = 512
 LARGE, QUICK_LARGE = 4096, 2048
 IMAGES, QUICK_IMAGES = 48, 12
 TASKS, QUICK_TASKS = (1_000, 4_000, 16_000), (500, 2_000)
+TINY, MANY, QUICK_MANY = 64, 2_000, 200
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def main() -> int:
         sizes = (QUICK_IMAGES, QUICK_LARGE) if options.quick else (IMAGES, LARGE)
         _calls(Path(folder), *sizes, report)
         _tasks(Path(folder), QUICK_TASKS if options.quick else TASKS, report)
+        _together(Path(folder), QUICK_MANY if options.quick else MANY, report)
     return finish(report, options)
 
 
@@ -153,7 +157,7 @@ def _tasks(folder: Path, counts: tuple[int, ...], report: Report) -> None:
     with (
         without_project(places, classes) as project,
         connected("local", workers=2) as place,
-        mock.patch.object(work, "whole", nothing),
+        mock.patch.object(work, "several", nothing),
     ):
         share = Share(next(iter(project.sources.values())), (0,))
         job = Job(project.path, folder, folder, "tiff", ("masks",), "cpu", ())
@@ -168,9 +172,42 @@ def _tasks(folder: Path, counts: tuple[int, ...], report: Report) -> None:
 
 def _handed_out(client: Any, job: Job, share: Share, count: int) -> float:
     began = monotonic()
-    flight = hand_out._Flight(client, job, bool, lambda source: 1)
-    assert sum(event.ended for event in flight.events(iter([share] * count))) == count
+    flight = Flight(client, job, bool, lambda source: 1)
+    assert sum(event.ended for event in flight.events([share] * count)) == count
     return monotonic() - began
+
+
+# ----------------------------------------------------------------- together
+
+
+def _together(folder: Path, count: int, report: Report) -> None:
+    predictor = Predictor.from_model(_model(folder / "tiny-model"), device="cpu")
+    files = sorted(_images(folder / "tiny", count, TINY).iterdir())
+    rows: list[tuple[Any, ...]] = []
+    masks: list[dict[str, bytes]] = []
+    with (
+        without_project(files, predictor.facts.classes, place=folder) as project,
+        connected("local", workers=2) as place,
+    ):
+        segment_on_cluster(
+            place.client, project, predictor, folder / "warm", device="cpu", identity="warm",
+            items=[item for item, _ in zip(project.items, range(100), strict=False)],
+        )  # fmt: skip
+        for most, name in ((1, "one a task"), (batches._MOST, "several a task")):
+            say(f"{count} images of {TINY} × {TINY}, {name}")
+            out, began = folder / f"together-{most}", monotonic()
+            with mock.patch.object(batches, "_MOST", most):
+                segment_on_cluster(place.client, project, predictor, out, device="cpu", identity="bench")
+            spent = monotonic() - began
+            masks.append({path.name: path.read_bytes() for path in (out / "masks").iterdir()})
+            same = "yes" if masks[0] == masks[-1] else "no"
+            rows.append((name, spent, spent / count * 1000, same))
+            key = "alone" if most == 1 else "together"
+            report.figures |= {
+                f"tiny.{key}.ms": spent / count * 1000,
+                f"tiny.{key}.same": float(same == "yes"),
+            }
+    print(table((f"{count:,} images of {TINY} × {TINY}", "all, s", "each, ms", "same"), rows), end="\n\n")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pccs.errors import PccsError
 from pccs.project import Item, Project, Source
 
 SLICES = 8
@@ -53,6 +54,22 @@ class Share:
         """The same, as shares of so many planes at most."""
         for first in range(0, len(self.planes), most):
             yield Share(self.source, self.planes[first : first + most])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images of one task; no other task has its ``name``."""
+
+    name: str
+    shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a :class:`Batch`: the error of each image that has one, and what all took."""
+
+    errors: tuple[PccsError | None, ...]
+    seconds: float
 
 
 def shares_of(project: Project, items: Iterable[Item]) -> list[Share]:

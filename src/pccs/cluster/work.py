@@ -11,6 +11,7 @@ import ctypes
 import os
 import re
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -19,7 +20,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from pccs.cluster.job import Job, Share
+from pccs.cluster.job import Batch, Found, Job, Share
 from pccs.errors import ClusterError, PccsError
 from pccs.export.planes import Planes
 from pccs.export.record import versions
@@ -45,6 +46,34 @@ _ONE_AT_A_TIME = threading.RLock()
 class _Room(NamedTuple):
     project: Project
     predictor: Predictor
+
+
+def several(job: Job, batch: Batch) -> Found | None:
+    """Segment and write images one after the other; nothing where a worker died of them before."""
+    if not _is_first(job, batch):
+        return None
+    with _ONE_AT_A_TIME:
+        with suppress(PccsError):  # told below
+            _room_of(job, batch.shares[0])  # what it takes to load is not what an image takes
+        began = time.monotonic()
+        errors: list[PccsError | None] = []
+        for share in batch.shares:
+            errors.append(whole(job, share))
+            if isinstance(errors[-1], ClusterError):
+                break  # the others would have it as well
+        return Found(tuple(errors), time.monotonic() - began)
+
+
+def _is_first(job: Job, batch: Batch) -> bool:
+    """Whether no other worker has begun these; an image that is alone is tried until Dask gives it up."""
+    if len(batch.shares) > 1:
+        try:
+            (job.model.parent / batch.name).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        except OSError:
+            return True
+    return True
 
 
 def whole(job: Job, share: Share) -> PccsError | None:

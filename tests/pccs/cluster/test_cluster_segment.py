@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from pccs.cluster import hand_out, segment_on_cluster, work
-from pccs.cluster.job import Job, Share
+from pccs.cluster import batches, fate, segment_on_cluster, work
+from pccs.cluster.flight import Flight
+from pccs.cluster.job import Batch, Found, Job, Share
 from pccs.errors import ClusterError, ExportError, ImageError, PccsError
 from pccs.export import segment_to_folder, without_project
 from pccs.export.journal import NAME, Journal
@@ -185,6 +186,56 @@ def test_what_cannot_be_done_by_many_is_refused(client, project, predictor, tmp_
     assert not (tmp_path / "out" / "masks").exists()
 
 
+class _Deadly:
+    """Makes every process of a cluster, new ones too, die of an image."""
+
+    name = "deadly"
+
+    def __init__(self, stem: str) -> None:
+        self._stem = stem
+
+    def setup(self, worker: Any) -> None:
+        self._whole = work.whole
+
+        def deadly(job: Job, share: Share) -> PccsError | None:
+            if share.source.stem == self._stem:
+                os._exit(9)
+            return self._whole(job, share)
+
+        work.whole = deadly
+
+    def teardown(self, worker: Any) -> None:
+        work.whole = self._whole
+
+
+def test_in_a_batch_an_image_that_kills_or_is_bad_costs_only_itself(
+    client, project, predictor, plain, tmp_path, monkeypatch
+):
+    from distributed import WorkerPlugin
+
+    monkeypatch.setattr(batches, "_SEVERAL", 1)
+    monkeypatch.setattr(batches.Batches, "_seconds", lambda self, share: 0.25)  # six images are a task
+    scheduler = client.cluster.scheduler
+    monkeypatch.setattr(scheduler, "allowed_failures", 1)
+    client.register_plugin(type("Deadly", (_Deadly, WorkerPlugin), {})("i11"))
+    moved = project.sources["i02"].info.path.rename(tmp_path / "elsewhere.png")
+    errors: list[PccsError] = []
+    chosen = project.select(",".join(f"i{k:02d}" for k in range(12)))
+    try:
+        stems = segment(client, project, predictor, tmp_path / "out", items=chosen, on_error=errors.append)
+    finally:
+        moved.rename(project.sources["i02"].info.path)
+        client.unregister_worker_plugin("deadly")
+    assert stems == [f"i{k:02d}" for k in range(12) if k not in (2, 11)]
+    bad, given_up = sorted(errors, key=lambda error: isinstance(error, ClusterError))
+    assert isinstance(bad, ImageError)
+    assert str(given_up).startswith("'i11' was given up")
+    wanted = {
+        name: data for name, data in plain.items() if not any(s in name for s in ("stack", "i02", "i11"))
+    }
+    assert results(tmp_path / "out") == wanted
+
+
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
     """A Zarr array in chunks that is looked at in eight rows of tiles."""
@@ -200,15 +251,15 @@ def test_rows_of_a_large_image_are_shared_though_a_worker_is_killed(
     client, predictor, large, tmp_path, monkeypatch, fmt
 ):
     pids, heard = pids_of(client), []
-    original = hand_out._Flight._event
+    original = Flight._event
 
-    def event(flight: Any, future: Any) -> Iterator[Any]:
+    def event(flight: Any, future: Any, left: Any) -> Iterator[Any]:
         heard.append(future.key.split("-")[0])
         if len(heard) == 3:
             os.kill(pids.popitem()[1], signal.SIGKILL)
-        yield from original(flight, future)
+        yield from original(flight, future, left)
 
-    monkeypatch.setattr(hand_out._Flight, "_event", event)
+    monkeypatch.setattr(Flight, "_event", event)
     with without_project([large], predictor.facts.classes, axes="YX", place=tmp_path) as project:
         assert rows_of_tiles(predictor, project.sources["large"].info) == 8
         segment(client, project, predictor, tmp_path / "out", fmt=fmt)
@@ -241,68 +292,101 @@ def test_a_worker_refuses_what_is_not_meant(project, job):
     assert work.written(job, share, [told]) is told
 
 
+def test_a_worker_gives_back_what_another_has_begun(project, job):
+    shares = tuple(Share(project.sources[stem], (0,)) for stem in ("i00", "i01"))
+    found = work.several(job, Batch("several-1", shares))
+    assert found is not None
+    assert found.errors == (None, None)
+    assert found.seconds > 0
+    assert work.several(job, Batch("several-1", shares)) is None
+    assert work.several(job, Batch("several-2", shares)) is not None
+    old = replace(job, versions=(("torch", "1.0"),))
+    assert [type(one) for one in work.several(old, Batch("several-3", shares)).errors] == [ClusterError]
+
+
 class _Ended:
     """A task that ended in some way."""
 
-    def __init__(self, status: str, error: Exception | None = None, key: str = "") -> None:
-        self.status, self._error, self.key = status, error, key
+    def __init__(
+        self, status: str, error: Exception | None = None, key: str = "", found: Found | None = None
+    ) -> None:
+        self.status, self._error, self.key, self._found = status, error, key, found
 
     def exception(self) -> Exception | None:
         return self._error
 
-    def result(self) -> None:
-        return None
+    def result(self) -> Found | None:
+        return self._found
 
     def add_done_callback(self, done: Callable[[Any], None]) -> None:
         done(self)
 
 
 class _Many:
-    """A cluster of so many threads that does everything at once; it counts what it is asked for."""
+    """A cluster of so many threads that does everything at once; it counts what it is asked for.
 
-    def __init__(self, threads: int) -> None:
-        self.threads, self.asked = threads, 0
+    A task of several images that has one of ``deadly`` ends as ``fate`` says, or as if begun before.
+    """
+
+    def __init__(self, threads: int, deadly: str = "", fate: Exception | None = None) -> None:
+        self.threads, self.asked, self.sizes = threads, 0, list[int]()
+        self._deadly, self._fate = deadly, fate
 
     def nthreads(self) -> dict[str, int]:
         return {"tcp://one": self.threads}
 
-    def submit(self, *what: Any, key: str, pure: bool) -> _Ended:
+    def submit(self, task: Any, job: Job, batch: Batch, *, key: str, pure: bool) -> _Ended:
         self.asked += 1
-        return _Ended("finished", key=key)
+        self.sizes.append(len(batch.shares))
+        if len(batch.shares) > 1 and self._deadly in [share.source.stem for share in batch.shares]:
+            return _Ended("error" if self._fate else "finished", self._fate, key)
+        return _Ended(
+            "finished", key=key, found=Found((None,) * len(batch.shares), 0.125 * len(batch.shares))
+        )
 
 
 @pytest.mark.parametrize(("threads", "ahead"), [(0, 32), (2, 32), (1000, 4000)])
 def test_as_many_images_are_with_the_cluster_as_its_workers_need(project, job, threads, ahead):
     client, told = _Many(threads), []
     shares = [Share(project.sources["i00"], (0,))] * 5000
-    events = hand_out._Flight(client, job, told.append, lambda source: 1).events(iter(shares))
+    events = Flight(client, job, told.append, lambda source: 1).events(iter(shares))
     next(events)
     assert client.asked == ahead
     assert told == [threads]
     assert sum(1 for _ in events) == 4999
+    assert max(client.sizes) == (1 if threads == 1000 else 24), "3 s, and several tasks for each thread"
+    assert client.sizes[-1] == 1
 
 
-def test_what_the_cluster_says_of_a_task_becomes_a_sentence(project):
-    from distributed.scheduler import KilledWorker
+@pytest.mark.parametrize("given_up", [False, True])
+def test_a_batch_that_a_worker_died_of_is_split(project, job, given_up):
+    shares = [Share(source, (0,)) for stem, source in project.sources.items() if stem != "stack"] * 20
+    client = _Many(2, "i03", _killed() if given_up else None)
+    events = list(Flight(client, job, bool, lambda source: 1).events(shares))
+    assert max(client.sizes) > 1
+    assert sorted(event.share.source.stem for event in events) == sorted(one.source.stem for one in shares)
+    assert all(event.ended and event.error is None and event.planes == 1 for event in events)
 
-    share = Share(project.sources["i00"], (0,))
-    killed = KilledWorker("whole-1", None, 3) if _takes_three() else KilledWorker("whole-1", None)
-    told = hand_out._error_of(_Ended("error", killed), share)
+
+def test_what_the_cluster_says_of_a_task_becomes_a_sentence():
+    told = fate.result_of(_Ended("error", _killed()), "i00")
     assert "'i00' was given up" in str(told)
     with pytest.raises(ClusterError, match="connection to the scheduler was lost"):
-        hand_out._error_of(_Ended("lost"), share)
+        fate.result_of(_Ended("lost"), "i00")
     with pytest.raises(ClusterError, match="a worker cannot load what it needs"):
-        hand_out._error_of(_Ended("error", ModuleNotFoundError("No module named 'pccs'")), share)
+        fate.result_of(_Ended("error", ModuleNotFoundError("No module named 'pccs'")), "i00")
     with pytest.raises(ZeroDivisionError):
-        hand_out._error_of(_Ended("error", ZeroDivisionError()), share)
+        fate.result_of(_Ended("error", ZeroDivisionError()), "i00")
 
 
-def _takes_three() -> bool:
+def _killed() -> Exception:
     import inspect
 
     from distributed.scheduler import KilledWorker
 
-    return len(inspect.signature(KilledWorker.__init__).parameters) > 3
+    three = len(inspect.signature(KilledWorker.__init__).parameters) > 3
+    made: Exception = KilledWorker("several-1", None, 3) if three else KilledWorker("several-1", None)
+    return made
 
 
 @pytest.mark.parametrize("name", ["cpu", "cuda:1", "auto"])

@@ -1,0 +1,139 @@
+"""The tasks that are with a cluster: given to it, some at a time, and what comes back."""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from pccs.cluster.batches import Batches
+from pccs.cluster.fate import result_of, was_killed
+from pccs.cluster.job import SLICES, Batch, Found, Job, Share
+from pccs.cluster.tally import Event
+from pccs.errors import ClusterError, PccsError
+from pccs.images import SourceInfo
+
+if TYPE_CHECKING:
+    from distributed import Future
+
+_AHEAD, _FEWEST = 4, 32
+"""Tasks with the cluster for each of its threads, and at least; all that belong to an image count as one."""
+_PATIENCE = 1.0
+"""Seconds after which it is looked again how many workers there are."""
+
+
+@dataclass
+class _Flown:
+    """Images that are with the cluster."""
+
+    shares: tuple[Share, ...]
+    last: Future
+    parts: dict[str, tuple[Future, int]] = field(default_factory=dict)
+    """Tasks before the last by key, held until that is done, and how many planes each has."""
+    told: int = 0
+    """Planes that were told of already."""
+
+
+class Flight:
+    """What is with the cluster of ``client``.
+
+    Parameters
+    ----------
+    look
+        Called about every second with how many threads the cluster has.
+    rows
+        In how many rows of tiles a plane is segmented.
+    """
+
+    def __init__(
+        self, client: Any, job: Job, look: Callable[[int], object], rows: Callable[[SourceInfo], int]
+    ) -> None:
+        self._client, self._job, self._look, self._rows = client, job, look, rows
+        self._landed: SimpleQueue[Future] = SimpleQueue()
+        self._flying: dict[str, _Flown] = {}
+        self._owner: dict[str, str] = {}
+        self._name, self._number = uuid.uuid4().hex[:8], 0
+
+    def events(self, shares: Iterable[Share]) -> Iterator[Event]:
+        """Give all ``shares`` to the cluster, and tell what comes back."""
+        batches, looked, threads = Batches(shares, self._rows), -math.inf, 0
+        while True:
+            if time.monotonic() - looked > _PATIENCE:  # workers come and go
+                looked, threads = time.monotonic(), sum(self._client.nthreads().values())
+                self._look(threads)
+            while len(self._flying) < max(_FEWEST, _AHEAD * threads) and (some := batches.next(threads)):
+                self._submit(some, small=batches.small(some[0]))
+            if not self._flying:
+                return
+            with suppress(Empty):
+                yield from self._event(self._landed.get(timeout=_PATIENCE), batches)
+
+    def _submit(self, shares: tuple[Share, ...], *, small: bool) -> None:
+        from pccs.cluster import work
+
+        if small:
+            key = self._key(work.several)
+            last = self._client.submit(work.several, self._job, Batch(key, shares), key=key, pure=False)
+            parts = []
+        else:
+            share, rows = shares[0], self._rows(shares[0].source.info)
+            parts = [
+                part for one in share.parts(1 if rows > 1 else SLICES) for part in self._parts(one, rows)
+            ]
+            last = self._send(work.written, share, [future for future, _ in parts])
+        for future in (last, *(future for future, _ in parts)):
+            future.add_done_callback(self._landed.put)
+        held = {future.key: (future, planes) for future, planes in parts}
+        self._flying[last.key] = _Flown(shares, last, held)
+        self._owner |= dict.fromkeys(held, last.key)
+
+    def _parts(self, share: Share, rows: int) -> Iterator[tuple[Future, int]]:
+        """The tasks that segment ``share``, and how many planes are done with each."""
+        from pccs.cluster import work
+
+        if rows == 1:
+            yield self._send(work.part, share), len(share.planes)
+            return
+        weights, above = self._send(work.settled, share), None
+        for number in range(rows):
+            shares = self._send(work.row, share, number, weights)
+            yield self._send(work.lines, share, number, shares, above), int(number == rows - 1)
+            above = self._client.submit(work.last_line, shares, key=f"{shares.key}-last", pure=False)
+
+    def _send(self, task: Callable[..., Any], share: Share, *more: Any) -> Future:
+        return self._client.submit(task, self._job, share, *more, key=self._key(task), pure=False)
+
+    def _key(self, task: Callable[..., Any]) -> str:
+        self._number += 1
+        return f"{task.__name__}-{self._name}-{self._number}"
+
+    def _event(self, future: Future, batches: Batches) -> Iterator[Event]:
+        if future.key in self._owner:
+            flown = self._flying.get(self._owner.pop(future.key))
+            if flown is not None and future.status == "finished":
+                planes = flown.parts[future.key][1]
+                flown.told += planes
+                yield Event(flown.shares[0], planes)
+            return
+        flown = self._flying.pop(future.key)
+        many = len(flown.shares) > 1
+        found = None if many and was_killed(future) else result_of(future, flown.shares[0].source.stem)
+        if many and found is None:
+            batches.again(flown.shares)
+            return
+        if isinstance(found, Found):
+            batches.took(found.seconds, flown.shares)
+        errors = found.errors if isinstance(found, Found) else (found,)
+        for share, error in zip(flown.shares, errors, strict=False):
+            if future.status == "finished" and isinstance(error, ClusterError):
+                raise error
+            yield _ended(share, flown, error)
+
+
+def _ended(share: Share, flown: _Flown, error: PccsError | None) -> Event:
+    return Event(share, len(share.planes) - flown.told, True, error)
