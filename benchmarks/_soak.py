@@ -58,8 +58,9 @@ class Person:
     def __init__(self, window: Window) -> None:
         self.window, self.panel = window, window.panel
         self.session: Session = window.panel.session
-        self.worker = dict.fromkeys((LIFE, "worker_rss_mib", "worker_pss_mib", "worker_own_mib"), 0.0)
-        """What the worker took up in the round's training."""
+        names = (LIFE, "worker_rss_mib", "worker_pss_mib", "worker_own_mib", "worker_rest_own_mib")
+        self.worker = dict.fromkeys(names, 0.0)
+        """What the worker took up in the round's training, and at rest at the round's end."""
         self._classes = itertools.cycle([c.value for c in self.session.need_project().classes])
         self._rng = np.random.default_rng(0)
         self._round = 0
@@ -104,6 +105,7 @@ class Person:
         self._segment()
         self._review()
         self._look_around()
+        self._weigh_resting_worker()
         if self._round % LIVES == 0 and self.session.worker is not None:
             self.session.worker.let_go()  # as it goes by itself when nobody needs it for a while
             self._until(lambda: not psutil.Process().children())
@@ -161,8 +163,14 @@ class Person:
     def _weigh_worker(self) -> None:
         if self.session.worker is not None and self.session.worker.pid is not None:
             found = memory(psutil.Process(self.session.worker.pid))
-            self.worker = {f"worker_{key}": value for key, value in found.items()}
+            self.worker |= {f"worker_{key}": value for key, value in found.items()}
             self.worker[LIFE] = float(self._round // LIVES)
+
+    def _weigh_resting_worker(self) -> None:
+        """What stays when nothing is trained: what training needs goes up and down with its tensors."""
+        if self.session.worker is not None and self.session.worker.pid is not None:
+            found = memory(psutil.Process(self.session.worker.pid))
+            self.worker["worker_rest_own_mib"] = found["own_mib"]
 
     def _suggest(self) -> None:
         self.panel.show_stage("suggest")

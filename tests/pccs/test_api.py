@@ -94,3 +94,5 @@ def test_mistakes_are_sentences(tmp_path: Path) -> None:
             work.add({"b": np.zeros((2, 2, 8, 9))})
         with pccs.open(tmp_path / "p.pccs", write=False) as reader:
             assert reader.items == ["a"]
+    with pccs.open(tmp_path / "p.pccs", name="Ana") as work:
+        assert work.project.me == "Ana"

@@ -40,8 +40,10 @@ def create(path: str | Path, classes: Sequence[str] = ("background", "object")) 
     return Workspace(Project.create(path, classes_from_table(dict(enumerate(classes)))))
 
 
-def open(path: str | Path, *, write: bool = True) -> Workspace:
+def open(path: str | Path, *, write: bool = True, name: str = "") -> Workspace:
     """A project that is there; ``write=False`` lets others paint in it meanwhile.
+
+    Where several people annotate, ``name`` says as whom (the login name by default).
 
     Raises
     ------
@@ -50,7 +52,7 @@ def open(path: str | Path, *, write: bool = True) -> Workspace:
     ProjectLocked
         If another program writes to it.
     """
-    return Workspace(Project.open(path, write=write))
+    return Workspace(Project.open(path, write=write, name=name))
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> Model:
