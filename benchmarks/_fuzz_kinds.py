@@ -185,6 +185,14 @@ def _prediction(room: Room, rng: random.Random, _: Any) -> Action:
     return lambda: targets.visit(folder)
 
 
+def _looks(room: Room, rng: random.Random, _: Any) -> Action:
+    folder = room.project()
+    targets.compare(folder)
+    path = folder / "looks.bin"
+    path.write_bytes(spoil_bytes(path.read_bytes(), rng))
+    return lambda: targets.compare(folder)
+
+
 def _classes(room: Room, rng: random.Random, drawn: Any) -> Action:
     path = room.folder / "classes.json"
     table = drawn if rng.random() < 0.5 else {"0": "background", "1": "cell", "7": "nucleus"}
@@ -329,10 +337,11 @@ def kinds() -> dict[str, Kind]:
         Kind("objects", 60, _objects),
         Kind("mask", 90, _mask),
         Kind("pixels", 75, _pixels).drawing(_VALUES),
-        Kind("project.json", 105, _document).drawing(JSON),
+        Kind("project.json", 90, _document).drawing(JSON),
         Kind("class table", 50, _classes).drawing(JSON),
         Kind("annotation", 45, _annotation),
         Kind("prediction", 35, _prediction),
+        Kind("looks", 15, _looks),
         Kind("checkpoint", 40, _checkpoint).drawing(JSON),
         Kind("model", 40, _model).drawing(JSON),
         Kind("run", 25, _run),

@@ -164,6 +164,14 @@ def _look_around(project: Project, attempt: Tries) -> None:
     attempt(project.current_model)
 
 
+def compare(folder: Path) -> None:
+    """Suggestions that compare images, by what they looked like."""
+    from pccs.suggest import suggest
+
+    with Project.open(folder, write=False) as project:
+        suggest(project, None, strategy="diversity")
+
+
 def _in_the_window(folder: Path, said: tuple[ev.Event, ...]) -> None:
     """The window's own state, without its Qt, and what a worker tells it."""
     from napari_pccs.session import Session
