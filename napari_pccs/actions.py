@@ -181,7 +181,7 @@ class Actions:
             return "Open images or a project first."
         if session.project.joined:
             return f"You have joined this project: {session.project.holder or 'whoever holds it'} predicts."
-        if session.project.current_run() is None and not session.training.active:
+        if not session.models.known.run and not session.training.active:
             return "Train first: there is no model yet."
         return ""
 

@@ -18,6 +18,7 @@ from pccs.events import Labels
 from pccs.project import Item, Project, rescue
 
 if TYPE_CHECKING:
+    from napari_pccs.opening import Opened
     from napari_pccs.session import Session
 
 
@@ -84,15 +85,9 @@ class Annotations:
         self._strokes.is_saved(item.name, array)
         return array
 
-    def look_up(self, item: Item) -> None:
-        """Read the annotation of an item that is about to come on screen.
-
-        Raises
-        ------
-        ProjectError, MaskError
-            If that is not possible: what is on screen then must stay there.
-        """
-        self._strokes.is_saved(item.name, self._session.need_project().annotation(item))
+    def opened(self, opened: Opened) -> None:
+        """An item is about to come on screen: this is its annotation."""
+        self._strokes.is_saved(opened.item.name, opened.annotation)
 
     def touched(self, array: UInt8) -> None:
         """The user has painted: ``array`` is the current item's annotation, saved within the delay."""
@@ -126,6 +121,10 @@ class Annotations:
     def flush(self) -> bool:
         """Write strokes that wait, and wait for it, though not for ever; whether everything is on disk."""
         return self._strokes.flush()
+
+    def hurry(self, patience: float = 0.0) -> bool:
+        """Write strokes that wait now, and wait a moment; whether everything is on disk."""
+        return self._strokes.hurry(patience)
 
     def need_saved(self) -> None:
         """Write strokes that wait, or raise :class:`ProjectError`: what follows must not go without them."""

@@ -103,7 +103,7 @@ class ClassEditor:
 
     def retraining(self) -> str:
         """What a change of the set of classes costs, as a sentence; empty while nothing is learned."""
-        if self._session.need_project().current_run() is None:
+        if not self._session.models.known.run:
             return ""
         return "What was learned so far knows the old classes: the next training begins anew."
 
@@ -127,7 +127,7 @@ class ClassEditor:
             session.annotations.replace(item.name, array)
         project.forget_class(value)
         self._set([label for label in classes if label.value != value])
-        session.reread_prediction()
+        session.live.reread()
         if session.selected_class == value:
             session.select_class(self._classes()[-1].value)
 

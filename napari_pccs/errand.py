@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
+
+from pccs.errors import PccsError
+
+GRACE = 0.1
+"""Seconds the window's thread waits for an answer before it goes on without: hardly to be felt, and on most
+drives enough."""
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -56,3 +64,52 @@ class Errand(Generic[T_co]):
         finally:
             self._after = None  # a chain of errands must not keep what the first of them held
             self._done.set()
+
+
+class Question(Generic[T_co]):
+    """Something the drive is asked again and again: the newest answer, which nobody waits long for.
+
+    On a quick drive every answer is a fresh one. On a slow one it is the last there is, and :meth:`late`
+    tells when a newer one has come.
+
+    Parameters
+    ----------
+    ask
+        Asks the drive; called on a thread.
+    first
+        What is said before there is an answer.
+    """
+
+    def __init__(self, ask: Callable[[], T_co], first: T_co) -> None:
+        self._ask, self._last, self._told = ask, first, first
+        self._errand: Errand[tuple[T_co, float]] | None = None
+        self._slow = False
+
+    def answer(self) -> T_co:
+        """Ask, and give the newest answer there is after :data:`GRACE` seconds at most."""
+        self._take()
+        if self._errand is None:
+            self._errand = Errand(self._timed)
+            if not self._slow:
+                self._slow = not self._errand.wait(GRACE)
+            self._take()
+        self._told = self._last
+        return self._last
+
+    def late(self) -> bool:
+        """Whether an answer has come that differs from what was told last; it is told herewith."""
+        self._take()
+        told, self._told = self._told, self._last
+        return self._last != told
+
+    def _timed(self) -> tuple[T_co, float]:
+        began = time.monotonic()
+        return self._ask(), time.monotonic() - began
+
+    def _take(self) -> None:
+        if self._errand is None or not self._errand.done:
+            return
+        errand, self._errand = self._errand, None
+        with suppress(PccsError, OSError):  # the drive is away: what it said before is the best there is
+            self._last, seconds = errand.result()
+            self._slow = seconds > GRACE

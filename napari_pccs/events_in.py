@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from napari_pccs import live
 from napari_pccs.worker_room import Ended
 from pccs.events import (
     Event,
@@ -100,12 +101,11 @@ class EventSink:
 
     def _snapshot(self, event: Snapshot) -> None:
         session = self._session
-        if session.current is None or session.current.name != event.item:
-            pass
-        elif event.region is not None:
-            session.show_part(event.path, event.region, step=event.step, run=event.run)
-        else:
-            session.show_snapshot(event.path, step=event.step, run=event.run, rev=event.rev)
+        if event.region is None:
+            session.need_project().note_snapshot(event.path)
+        if session.current is not None and session.current.name == event.item:
+            rev = 0 if event.region is not None else event.rev
+            session.live.came(live.Snapshot(event.path, event.step, event.run, rev, event.region))
         if event.region is None:
             session.signals.item_changed.emit(event.item)
 
@@ -120,7 +120,7 @@ class EventSink:
         session = self._session
         if not session.training.active:
             session.reload_training()
-            session.reread_prediction()
+            session.live.reread()
             session.predict_soon()
         session.signals.models_changed.emit()
 
@@ -130,7 +130,7 @@ class EventSink:
             session.training.finished(event)
             if event.outcome == "discarded":
                 session.reload_training()
-                session.reread_prediction()
+                session.live.reread()
             session.signals.training_changed.emit()
             session.signals.models_changed.emit()
         else:

@@ -14,15 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_pccs.layer_looks import CHANNEL_COLORMAPS, contrast_limits
-from napari_pccs.stacks import Stack, StackView
+from napari_pccs.stacks import Stack, StackView, looks
 from pccs.errors import PccsError
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
 IMAGE = "Image"
-LOOKS = 3
-"""Slices of a stack looked at to choose its contrast."""
 
 
 class ImageLayers:
@@ -71,6 +69,8 @@ class ImageLayers:
         if kind == self._kind:
             if shown is None or shown != self._stack:  # else the slider's new place is all there is to do
                 self._update(plane, rgb, stack)
+            else:
+                self._fill_in()
         else:
             for layer in self.layers:
                 self._remove(layer)
@@ -78,6 +78,13 @@ class ImageLayers:
             self.layers = [self._add(data, look) for data, look in self._looks(plane, rgb, stack)]
             self._kind = kind
         self._stack = shown
+
+    def _fill_in(self) -> None:
+        """Draw again what was asked for before it had been read."""
+        for layer in self.layers:
+            if layer.data.missing:
+                layer.data.missing = False
+                layer.refresh()
 
     def forget(self, layer: Layer) -> None:
         """The user removed a layer: the next image brings all of its layers back."""
@@ -136,10 +143,8 @@ class ImageLayers:
             return [self._window] * plane.shape[-1]
         planes = [plane]
         if stack is not None:
-            number = int(np.prod(stack.shape))
-            places = {round(k) for k in np.linspace(0, number - 1, LOOKS + 2)[1:-1]}
-            for index in sorted(places):
-                with suppress(PccsError):  # going to that slice says what is wrong with it
+            for index in looks(stack.shape):
+                with suppress(PccsError, OSError):  # going to that slice says what is wrong with it
                     planes.append(self._read(stack.stem, index))
         found = []
         for channel in range(plane.shape[-1]):

@@ -52,6 +52,7 @@ class ItemsView(QWidget):
         signals.items_changed.connect(self.reload)
         signals.item_changed.connect(self.model.refresh)
         signals.current_changed.connect(self.follow)
+        signals.opening_changed.connect(self.follow)
         self.table.selectionModel().currentRowChanged.connect(self._chosen)
         self.reload()
 
@@ -96,8 +97,8 @@ class ItemsView(QWidget):
         self.follow()
 
     def follow(self) -> None:
-        """Mark the item on screen."""
-        item = self._session.current
+        """Mark the item that was chosen: on screen, or on its way there."""
+        item = self._session.heading
         row = self.model.row_of(item.name) if item is not None else -1
         self._following = True
         if row < 0:
@@ -115,6 +116,7 @@ class ItemsView(QWidget):
         if self._following or not current.isValid():
             return
         name = self.model.names()[current.row()]
-        if self._session.current is None or self._session.current.name != name:
+        last = self._session.heading
+        if last is None or last.name != name:
             with reported():
                 self._session.go_to(name)

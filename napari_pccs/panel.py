@@ -41,6 +41,7 @@ from napari_pccs.qt_bridge import QtBridge
 from napari_pccs.session import Session
 from napari_pccs.unforeseen import Guard
 from napari_pccs.viewer_link import ANNOTATION, PREDICTION, UNCERTAINTY, ViewerLink
+from napari_pccs.waiting_bar import WaitingBar
 
 if TYPE_CHECKING:
     import napari
@@ -116,6 +117,7 @@ class PccsPanel(QWidget):
         self.export = ExportStage(self.desk)
         self.together = TogetherBox(self.desk)
         self.look = LookBar(self.desk)
+        self.waiting = WaitingBar(self.session)
         self.footer = Footer(self.desk)
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.setChildrenCollapsible(False)
@@ -131,6 +133,7 @@ class PccsPanel(QWidget):
         layout.addWidget(self.together)
         layout.addWidget(self._stage_bar())
         layout.addWidget(splitter, 1)
+        layout.addWidget(self.waiting)
         layout.addWidget(ui.line())
         layout.addWidget(self.footer)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)

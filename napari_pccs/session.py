@@ -17,7 +17,9 @@ import numpy.typing as npt
 
 from napari_pccs.annotations import Annotations
 from napari_pccs.events_in import EventSink
+from napari_pccs.live import Live
 from napari_pccs.models import Models
+from napari_pccs.opening import Opened, Opening, read
 from napari_pccs.preferences import Preferences
 from napari_pccs.review import Prediction
 from napari_pccs.run_on import RunOn
@@ -77,6 +79,8 @@ class Session:
         self.annotations = Annotations(self)
         self.sources = Sources(self)
         self.models = Models(self)
+        self.opening = Opening(self)
+        self.live = Live(self)
         self._view = View(self)
         self.events = EventSink(self)
         self.preferences = Preferences()
@@ -125,6 +129,8 @@ class Session:
             self.annotations.need_saved()
         self.close()
         self.project = project
+        project.answer_from_memory()
+        self.models.follow(project)
         self.worker = WorkerRoom(
             project.path, self.clock, self._greet_worker, lambda: self.choices.device, self.run_on.place
         )
@@ -150,6 +156,7 @@ class Session:
         if not self.annotations.leave(lambda: _end(project, current)):
             self.say("warning", f"{project.name} is closed as soon as its drive answers.")
         self.project = self.worker = None
+        self.models.follow(None)
         self.training.reset()
         self.suggestions.clear()
         self.segmenting = False
@@ -183,7 +190,10 @@ class Session:
         return self.current
 
     def go_to(self, name: str, region: Region | None = None) -> None:
-        """Put item ``name`` on screen; what was painted before is saved first.
+        """Put item ``name`` on screen, once what was painted before is saved.
+
+        On a slow drive that happens in a later :meth:`tick`; until then the old item stays, and another
+        choice takes the place of this one.
 
         Raises
         ------
@@ -192,21 +202,28 @@ class Session:
             the old item stays on screen.
         """
         item = self.need_project().item(name)
-        if self.current is None or self.current.name != item.name:
-            self.annotations.need_saved()
-            self._show(item)
-        self.signals.region_changed.emit(region or self.suggestions.region_of(item.name))
+        if self.current is not None and self.current.name == item.name:
+            self.opening.forget()
+            self.signals.region_changed.emit(region or self.suggestions.region_of(item.name))
+        else:
+            self.opening.begin(item, lambda opened: self._arrived(opened, region))
+
+    @property
+    def heading(self) -> Item | None:
+        """The item that was chosen last: on screen, or on its way there."""
+        return self.opening.item or self.current
 
     def read_plane(self, stem: str, index: int) -> npt.NDArray[Any]:
-        """Slice ``index`` of the stack ``stem``, ``(H, W, C)``."""
-        return self.planes(f"{stem}:{index}")
+        """Slice ``index`` of the stack ``stem``, ``(H, W, C)``; TimeoutError where the drive takes longer."""
+        return self.planes.soon(f"{stem}:{index}")
 
     def step_item(self, by: int, order: Sequence[str] | None = None) -> None:
         """Go ``by`` items forward or back in ``order`` (default: the project's), round the end."""
         names = order if order is not None else [item.name for item in self.need_project().items]
         if not names:
             return
-        here = list(names).index(self.current.name) if self.current and self.current.name in names else -by
+        last = self.heading
+        here = list(names).index(last.name) if last is not None and last.name in names else -by
         self.go_to(names[(here + by) % len(names)])
 
     def leave_item(self) -> None:
@@ -230,17 +247,27 @@ class Session:
             self._show(None)
 
     def _show(self, item: Item | None) -> None:
-        plane = self.planes(item.name) if self.project is not None and item is not None else None
-        if item is not None:
-            # Before anything changes: strokes on the old image must never be taken for ones on this.
-            self.annotations.look_up(item)
-        self.plane, self.current = plane, item
-        self.prediction = self._read_prediction(item) if item is not None else None
-        self.signals.current_changed.emit()
-        self.signals.region_changed.emit(self.suggestions.region_of(item.name) if item else None)
-        if item is None or self.project is None:
+        """Put an item on screen here and now, however long its drive takes."""
+        self.opening.forget()
+        if item is not None and self.project is not None:
+            self._arrived(read(self.project, self.planes, item))
             return
-        self.sources.note_standing(item.stem)
+        self.plane = self.current = self.prediction = None
+        self.live.forget()
+        self.signals.current_changed.emit()
+        self.signals.region_changed.emit(None)
+
+    def _arrived(self, opened: Opened, region: Region | None = None) -> None:
+        """All that belongs to an item is there: from now on it is the one on screen."""
+        item = opened.item
+        # Before anything else changes: strokes on the old image must never be taken for ones on this.
+        self.annotations.opened(opened)
+        self.plane, self.current, self.prediction = opened.plane, item, opened.prediction
+        self.live.forget()
+        self.signals.current_changed.emit()
+        self.signals.region_changed.emit(region or self.suggestions.region_of(item.name))
+        self.sources.note_standing(item.stem, opened.standing)
+        self.live.catch_up()
         self.together.opened()
         self.tell(self._view.watched(item.name))
         self._predict_at = self.clock() + BROWSE_DELAY
@@ -252,12 +279,12 @@ class Session:
         self._predict_at, anyway, self._predict_anyway = None, self._predict_anyway, False
         if self.project is None or self.current is None or self.training.active or self.project.joined:
             return
-        if (anyway or self._outdated(self.project)) and self.project.current_run() is not None:
+        if self.models.known.run and (anyway or self._outdated()):
             self._quietly(Predict((self.current.name,)))
 
-    def _outdated(self, project: Project) -> bool:
+    def _outdated(self) -> bool:
         """Whether what is on screen does not come from the model in use."""
-        shown, training, earlier = self.prediction, self.training, project.current_model()
+        shown, training, earlier = self.prediction, self.training, self.models.known.model
         if shown is None or shown.run != training.run:
             return True
         return shown.step < training.step if earlier is None else shown.step != int(earlier.name)
@@ -276,57 +303,10 @@ class Session:
             )
         return self.prediction
 
-    def reread_prediction(self) -> None:
-        """Take the prediction of the current item from disk again (classes have changed)."""
-        self.prediction = self._read_prediction(self.current) if self.current else None
+    def show(self, prediction: Prediction | None) -> None:
+        """``prediction`` is what the model says of the current item."""
+        self.prediction = prediction
         self.signals.prediction_changed.emit()
-
-    def show_snapshot(self, path: str | Path, *, step: int, run: str, rev: int) -> None:
-        """Show the snapshot at ``path`` of the current item unless a newer one is on screen."""
-        item, shown = self.need_item(), self.prediction
-        if shown is not None and shown.item == item.name and shown.rev >= rev:
-            return
-        newer = self._load_snapshot(item, path, step=step, run=run, rev=rev)
-        if newer is not None:
-            self.prediction = newer
-            self.signals.prediction_changed.emit()
-
-    def show_part(self, path: str | Path, region: Region, *, step: int, run: str) -> None:
-        """Show a newer prediction of ``region``, what is visible, of the current item; the rest stays."""
-        item, shown = self.need_item(), self.prediction
-        if shown is not None and shown.run == run and shown.step > step:
-            return
-        project = self.need_project()
-        try:
-            planes = project.read_snapshot(project.path / path)
-        except (PccsError, OSError):
-            return  # superseded: the next one brings another
-        row0, col0, row1, col1 = region
-        if self.plane is None or planes.shape[1:] != (row1 - row0, col1 - col0):
-            return
-        known = [label.value for label in project.classes]
-        part = Prediction.from_snapshot(item.name, planes, known, step=step, run=run, rev=0)
-        self.prediction = part.placed(region, shown, self.plane.shape[:2])
-        self.signals.prediction_changed.emit()
-
-    def _read_prediction(self, item: Item) -> Prediction | None:
-        ref = self.need_project().latest_snapshot(item)
-        if ref is None:
-            return None
-        return self._load_snapshot(item, ref.path, step=ref.step, run=ref.run, rev=ref.rev)
-
-    def _load_snapshot(
-        self, item: Item, path: str | Path, *, step: int, run: str, rev: int
-    ) -> Prediction | None:
-        project = self.need_project()
-        try:
-            planes = project.read_snapshot(project.path / path)
-        except (PccsError, OSError):
-            return None  # superseded or damaged: the next snapshot brings another
-        if self.plane is None or planes.shape[1:] != self.plane.shape[:2]:
-            return None  # made when the source was understood by other axes
-        known = [label.value for label in project.classes]
-        return Prediction.from_snapshot(item.name, planes, known, step=step, run=run, rev=rev)
 
     # -------------------------------------------------------------- classes
 
@@ -342,6 +322,9 @@ class Session:
     def tick(self) -> None:
         """Save what is due and take in what the worker said; call a few times a second."""
         self.annotations.save_due()
+        self.opening.tick()
+        self.live.tick()
+        self.models.tick()
         self.together.tick()
         if self.worker is None:
             return

@@ -33,6 +33,9 @@ class SessionSignals(SignalGroup):
     current_changed = Signal()
     """Another item is on screen (``session.current``), or none is."""
 
+    opening_changed = Signal()
+    """An item is on its way to the screen, arrived, or will not come (``session.opening``)."""
+
     tool_changed = Signal()
     """The tool that accepts the prediction by mouse was taken up or put down."""
 

@@ -67,13 +67,20 @@ class Slider:
         if axes.start < 0 or session.current.stem != stack.stem:
             return
         index = stack.index(tuple(round(self._viewer.dims.point[axis]) for axis in axes))
-        if index is None or index == session.current.index:
+        last = session.heading
+        if index is None or (last is not None and last.stem == stack.stem and index == last.index):
             return  # another layer reaches farther than the stack: nothing of ours is there
         try:
             session.go_to(f"{stack.stem}:{index}")
         except PccsError as error:
             session.say("error", str(error))
             self.follow(stack, session.current.index)
+
+    def settle(self) -> None:
+        """Go back to the slice on screen where the one that was chosen does not come."""
+        session = self._session
+        if session.opening.item is None and self._stack is not None and session.current is not None:
+            self.follow(self._stack, session.current.index)
 
     def cleanup(self) -> None:
         """Let go of the viewer."""

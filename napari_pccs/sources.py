@@ -13,6 +13,7 @@ from pccs.events import Reload
 from pccs.images import Key, PixelSize, find_images, join_address, pixel_mm, probe
 from pccs.project import Source
 from pccs.project.mask_values import MaskValues, find_values
+from pccs.project.sources import Standing
 
 if TYPE_CHECKING:
     from napari_pccs.session import Session
@@ -166,10 +167,10 @@ class Sources:
         session.signals.training_changed.emit()
         return done
 
-    def note_standing(self, stem: str) -> None:
+    def note_standing(self, stem: str, standing: Standing) -> None:
         """Say once that the file of a source is no longer what it was when it was painted on."""
         project = self._session.need_project()
-        if stem in self._noted or (standing := project.check_source(stem)) not in CHANGED:
+        if stem in self._noted or standing not in CHANGED:
             return
         self._noted.add(stem)
         self._session.say("warning", f"{project.sources[stem].info.path.name} {CHANGED[standing]}.")
@@ -180,6 +181,7 @@ class Sources:
 
     def changed(self) -> None:
         """Tell everybody that sources came, went or were understood differently."""
+        self._session.opening.forget()
         self._session.planes.clear()
         self._session.signals.items_changed.emit()
         self._session.tell(Reload())

@@ -12,12 +12,21 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from napari_pccs import errand
+from napari_pccs.errand import Errand
 from pccs.errors import PccsError
 
 Plane: TypeAlias = npt.NDArray[Any]
 """``(H, W, C)`` in the file's own dtype."""
 KEEP = 4
 """Planes kept: the viewer and the session ask for the same one, and people go to and fro."""
+LOOKS = 3
+"""Slices of a stack looked at to choose its contrast."""
+
+
+def looks(shape: tuple[int, ...]) -> list[int]:
+    """The slices looked at to choose the contrast of a stack of ``shape``."""
+    return sorted({round(k) for k in np.linspace(0, int(np.prod(shape)) - 1, LOOKS + 2)[1:-1]})
 
 
 class Planes:
@@ -26,6 +35,8 @@ class Planes:
     def __init__(self, read: Callable[[str], Plane]) -> None:
         self._read = read
         self._kept: OrderedDict[str, Plane] = OrderedDict()
+        self._reading: dict[str, Errand[Plane]] = {}
+        self._edition = 0
         self._lock = Lock()
 
     def __call__(self, name: str) -> Plane:
@@ -34,17 +45,39 @@ class Planes:
             if name in self._kept:
                 self._kept.move_to_end(name)
                 return self._kept[name]
+            edition = self._edition
         plane = self._read(name)
         with self._lock:
-            self._kept[name] = plane
+            if edition == self._edition:
+                self._kept[name] = plane
             while len(self._kept) > KEEP:
                 self._kept.popitem(last=False)
         return plane
+
+    def soon(self, name: str) -> Plane:
+        """The same, in no more than a moment.
+
+        Raises
+        ------
+        TimeoutError
+            If it takes longer: it is read all the same, and there when it is asked for later.
+        """
+        with self._lock:
+            kept, reading = self._kept.get(name), self._reading.pop(name, None)
+        if kept is not None:
+            return kept
+        reading = reading or Errand(lambda: self(name))
+        if not reading.wait(errand.GRACE):
+            self._reading[name] = reading
+            raise TimeoutError(name)
+        return reading.result()
 
     def clear(self) -> None:
         """Forget all: sources came, went or are understood differently."""
         with self._lock:
             self._kept.clear()
+            self._reading.clear()
+            self._edition += 1  # what is being read now is not kept
 
 
 @dataclass(frozen=True)
@@ -93,6 +126,8 @@ class StackView:
 
     def __init__(self, stack: Stack, first: Plane, channel: int | None, read: Callable[[int], Plane]) -> None:
         self._stack, self._channel, self._read = stack, channel, read
+        self.missing = False
+        """Whether a slice was asked for that has not been read yet: it is empty, to be asked for again."""
         tail = first.shape[:2] if channel is not None else first.shape
         self._plane_shape = tail
         self.shape = (*stack.shape, *tail)
@@ -129,6 +164,7 @@ class StackView:
     def _plane(self, place: tuple[int, ...]) -> npt.NDArray[Any]:
         try:
             plane = self._read(int(np.ravel_multi_index(place, self._stack.shape)))
-        except (PccsError, OSError):  # going to that slice says what is wrong with it
+        except (PccsError, OSError) as error:  # going to that slice says what is wrong with it
+            self.missing = self.missing or isinstance(error, TimeoutError)
             return np.zeros(self._plane_shape, self.dtype)
         return plane if self._channel is None else plane[..., self._channel]

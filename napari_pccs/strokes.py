@@ -149,6 +149,22 @@ class Strokes:
         self._begin()
         return (self._ended(until, patience) and self.pending is None) or self._held()
 
+    def hurry(self, patience: float) -> bool:
+        """Begin to write what waits, and wait a moment for its end; whether everything is on disk.
+
+        Raises
+        ------
+        ProjectError
+            If it cannot be written, as on a full disk; that a drive does not answer raises nothing.
+        """
+        for _ in range(2):  # the write under way, and that of what came since
+            if self._write is not None and not self._write.errand.wait(patience):
+                return False
+            if not self._take_note():
+                raise self._refusal()
+            self._begin()
+        return self.pending is None
+
     def need_saved(self) -> None:
         """Write what waits.
 
@@ -158,11 +174,14 @@ class Strokes:
             If that is not possible: what would come next must not be done without it.
         """
         if not self.flush():
-            hangs = self._write is not None
-            raise ProjectError(
-                "the strokes on this image cannot be saved",
-                remedy="Wait until its drive answers" if hangs else "Make room on the disk, then go on",
-            )
+            raise self._refusal()
+
+    def _refusal(self) -> ProjectError:
+        hangs = self._write is not None
+        return ProjectError(
+            "the strokes on this image cannot be saved",
+            remedy="Wait until its drive answers" if hangs else "Make room on the disk, then go on",
+        )
 
     def safe_to_leave(self) -> bool:
         """Write what waits; whether it is in the project, or at least in a copy on another disk."""

@@ -84,7 +84,7 @@ class Thumbnails(QObject):
         self._timer.stop()
         if self._thread is not None:
             self._wanted.put(None)  # a stack: it is taken before what still waits
-            self._thread.join(5)
+            self._thread.join(0.5)  # no longer: its drive may not answer, and nobody reads what it finds
         self._thread = None
         self._wanted, self._done = LifoQueue(), LifoQueue()
 

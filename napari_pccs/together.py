@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_pccs.errand import Errand
+from napari_pccs.live import Snapshot
 from napari_pccs.others import Picture, Place, Seen, look
 from napari_pccs.review import UInt8
 from pccs.errors import PccsError
@@ -236,4 +237,4 @@ class Together:
             session.signals.classes_changed.emit()
         here, ref = self._here(), seen.snapshot
         if ref is not None and here is not None and here is seen.picture:
-            session.show_snapshot(ref.path, step=ref.step, run=ref.run, rev=ref.rev)
+            session.live.came(Snapshot(ref.path, ref.step, ref.run, ref.rev))

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pccs.errors import PccsError
-
 if TYPE_CHECKING:
     from napari_pccs.session import Session
 
@@ -146,13 +144,8 @@ class TrainingChoices:
 
     def begins_anew(self) -> str:
         """The title of a choice that the newest run was not made with, for which another run begins."""
-        project = self._session.project
-        run = project.current_run() if project is not None else None
-        if run is None:
-            return ""
-        try:
-            made_with = run.settings
-        except PccsError:
+        made_with = self._session.models.known.settings
+        if made_with is None:
             return ""
         for choice in (*SEEN, *FOLDED):
             wanted = self.overrides().get(choice.setting)
@@ -162,12 +155,7 @@ class TrainingChoices:
 
     def _began_with_a_model(self) -> bool:
         """Whether the run in use did, which fixes its size."""
-        project = self._session.project
-        run = project.current_run() if project is not None else None
-        try:
-            return run is not None and bool(run.start)
-        except PccsError:
-            return False
+        return self._session.models.known.began
 
     def _own(self) -> dict[str, str]:
         project = self._session.project

@@ -95,6 +95,7 @@ class ViewerLink:
         self.take_over = TakeOver(session, self.paper, self._outline, self._connect)
         signals = session.signals
         self._connect(signals.current_changed, self.show_item)
+        self._connect(signals.opening_changed, self._slider.settle)
         self._connect(signals.annotation_replaced, self.show_annotation)
         self._connect(signals.annotation_joined, self.paper.take_in)
         self._connect(signals.together_changed, self._show_others)

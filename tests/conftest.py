@@ -40,6 +40,14 @@ def nothing_unforeseen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert not met, met
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no slow drive: the window waits for what it reads, except in tests of slow drives."""
+    from napari_pccs import errand
+
+    monkeypatch.setattr(errand, "GRACE", 20.0)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's own folder."""

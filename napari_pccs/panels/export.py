@@ -150,7 +150,7 @@ class ExportStage(QWidget):
         if not self.out.text().strip():
             return "Choose a folder for the results."
         needs_model = set(self.chosen()) - {"annotations"}
-        if needs_model and project.current_run() is None and not self._all_complete():
+        if needs_model and not self._desk.session.models.known.run and not self._all_complete():
             return "Train first: without a model only your annotations can be exported."
         return ""
 

@@ -192,12 +192,11 @@ def test_a_home_that_hangs_with_the_project_is_not_waited_for(
     released.set()
 
 
-@pytest.mark.parametrize("what", ["go to", "complete", "accept"])
+@pytest.mark.parametrize("what", ["complete", "accept"])
 def test_what_needs_the_strokes_waits_a_moment_and_is_refused(
     session: Session, drive: Drive, clock: Any, what: str, project_path: Path
 ) -> None:
     do: Callable[[], object] = {
-        "go to": lambda: session.go_to("b"),
         "complete": lambda: session.annotations.set_complete(True),
         "accept": lambda: session.annotations.replace("b", np.ones((48, 64), np.uint8)),
     }[what]

@@ -44,20 +44,30 @@ class SnapshotStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._index = RevisionIndex(folder, _PATTERN)
+        self.attentive = True
+        """Whether each question looks at the folder; otherwise only :meth:`refresh` does."""
 
     def refresh(self) -> None:
         """Notice files another process added."""
         self._index.refresh()
 
+    def _ask(self) -> None:
+        if self.attentive:
+            self.refresh()
+
+    def note(self, name: str) -> None:
+        """Take note of a file another process added."""
+        self._index.add(name)
+
     def latest(self, item: Item) -> SnapshotRef | None:
         """The newest snapshot of an item."""
-        self.refresh()
+        self._ask()
         entry = self._index.newest(item.key)
         return self._ref(entry) if entry else None
 
     def keys(self) -> list[str]:
         """File keys of the items that have a snapshot."""
-        self.refresh()
+        self._ask()
         return self._index.keys()
 
     def read(self, path: Path) -> Raster:

@@ -293,6 +293,18 @@ class Project(ProjectFolder):
         """The newest prediction of an item."""
         return self._snapshots.latest(self.item(item))
 
+    def answer_from_memory(self) -> None:
+        """From now on questions about predictions ask no drive: what others add, :meth:`look` notices."""
+        self._snapshots.attentive = False
+
+    def look(self) -> None:
+        """Notice predictions of other processes; may be called from any thread."""
+        self._snapshots.refresh()
+
+    def note_snapshot(self, path: str | Path) -> None:
+        """Another process says that it has written this prediction."""
+        self._snapshots.note(Path(path).name)
+
     def read_snapshot(self, path: str | Path) -> Raster:
         """A prediction, uint8 ``(3, H, W)``: class values, uncertainty × 255, disagreement × 255.
 

@@ -51,22 +51,25 @@ class TakenStore:
 
     def _read(self, path: Path, shape: tuple[int, ...]) -> Raster | None:
         """The raster of a file; ``None`` where there is none, or none of this ``shape``."""
-        if self._last is None or self._last[0] != path:
-            self._last = path, _decoded(path, shape)
-        known = self._last[1]
+        last = self._last  # once: another thread may ask for another item
+        if last is None or last[0] != path:
+            last = self._last = path, _decoded(path, shape)
+        known = last[1]
         return known if known is not None and known.shape == shape else None
 
     def _write(self, path: Path, raster: NDArray[Any]) -> None:
         self._last = None
+        known = raster.astype(np.uint8)
         self._folder.mkdir(exist_ok=True)
         with writing(path) as temporary:
             tifffile.imwrite(
                 temporary,
-                raster.astype(np.uint8),
+                known,
                 compression="zlib",
                 photometric="minisblack",
                 metadata=None,
             )
+        self._last = path, known
 
 
 def _decoded(path: Path, shape: tuple[int, ...]) -> Raster | None:
