@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from napari_pccs.review import UInt8, corrective_dice, final_mask
-from napari_pccs.strokes import Saved, Strokes
+from napari_pccs.strokes import Strokes
 from pccs.errors import PccsError, ProjectError
 from pccs.events import Labels
 from pccs.project import Item, Project, rescue
@@ -63,12 +64,15 @@ class Annotations:
         self._strokes = Strokes(self, session.clock)
         self._painted: dict[str, frozenset[int]] = {}
         self._accepted: dict[str, Acceptance] = {}
+        self._taken: dict[str, UInt8] = {}
+        """What was taken over from a prediction, by item, until that is on disk."""
 
     def forget(self) -> None:
         """Nothing is known any more: another project, or annotations came from elsewhere."""
         self._strokes.forget()
         self._painted.clear()
         self._accepted.clear()
+        self._taken.clear()
 
     # ------------------------------------------------------------- strokes
 
@@ -122,9 +126,21 @@ class Annotations:
         """Write strokes that wait, and wait for it, though not for ever; whether everything is on disk."""
         return self._strokes.flush()
 
-    def hurry(self, patience: float = 0.0) -> bool:
-        """Write strokes that wait now, and wait a moment; whether everything is on disk."""
-        return self._strokes.hurry(patience)
+    def hurry(self, *, wait: bool = True) -> bool:
+        """Write strokes that wait now, and ``wait`` a moment; whether everything is on disk.
+
+        :class:`ProjectError` if they cannot be written, as on a full disk.
+        """
+        return self._strokes.hurry(wait=wait)
+
+    @property
+    def edition(self) -> int:
+        """The number of the newest stroke."""
+        return self._strokes.edition
+
+    def written_through(self, edition: int) -> bool:
+        """Whether the stroke of that number, and all before it, are on disk."""
+        return self._strokes.written_through(edition)
 
     def need_saved(self) -> None:
         """Write strokes that wait, or raise :class:`ProjectError`: what follows must not go without them."""
@@ -139,14 +155,17 @@ class Annotations:
         return self._strokes.leave(close)
 
     def replace(self, name: str, array: UInt8) -> None:
-        """Write another annotation of an item; on screen it replaces the old one."""
+        """Write another annotation of an item; on screen it replaces the old one, saved as a stroke is."""
         session = self._session
-        self.need_saved()
         item = session.need_project().item(name)
-        self._write(item, array)
         if session.current is not None and session.current.name == name:
-            self._strokes.is_saved(name, array)
+            self._strokes.touched(name, array)
             session.signals.annotation_replaced.emit()
+            with suppress(ProjectError):  # it waits then, and has a copy elsewhere
+                self.hurry()
+            return
+        self.need_saved()
+        self._write(item, array)
         self._tell_changed(item)
 
     def painted_classes(self) -> set[int]:
@@ -167,27 +186,30 @@ class Annotations:
 
     # ------------------------------------------------- what the strokes ask for
 
-    def saving(self, name: str, array: UInt8) -> Callable[[], Saved]:
+    def saving(self, name: str, array: UInt8) -> Callable[[], None]:
         """What puts an annotation on disk or raises; it is called on another thread."""
-        project, last = self._session.need_project(), self._accepted.get(name)
-        item = project.item(name)
+        project = self._session.need_project()
+        item, taken = project.item(name), self._taken.get(name)
 
-        def save() -> Saved:
+        def save() -> None:
+            if taken is not None:
+                project.note_taken(item, taken)
             project.save_annotation(item, array)
-            try:
-                _keep_acceptance_true(project, item, array, last)
-            except PccsError as error:
-                return Saved(values_in(array), str(error))
-            return Saved(values_in(array))
 
         return save
 
-    def written(self, name: str, saved: Saved) -> None:
-        """Strokes are on disk: tell everybody whom it concerns."""
-        self._painted[name] = saved.values
-        if saved.complaint:
-            self.say("error", saved.complaint)
-        self._tell_changed(self._session.need_project().item(name))
+    def written(self, name: str, array: UInt8, *, newest: bool) -> None:
+        """Strokes are on disk: tell everybody whom it concerns; ``newest``: nothing was painted since."""
+        project = self._session.need_project()
+        item = project.item(name)
+        self._painted[name] = values_in(array)
+        if newest:
+            self._taken.pop(name, None)
+            try:
+                _keep_acceptance_true(project, item, array, self._accepted.get(name))
+            except PccsError as error:
+                self.say("error", str(error))
+        self._tell_changed(item)
         self._session.together.painted()
         self._session.warm_up()
 
@@ -218,7 +240,7 @@ class Annotations:
         """Say whether every unpainted pixel of the current item is background."""
         project, item = self._session.need_project(), self._session.need_item()
         project.need_held()
-        self.need_saved()
+        self.hurry()
         project.set_complete(item, complete)
         if complete:
             self._judge(item, final_mask(self.current(), None, project.classes, complete=True))
@@ -245,13 +267,13 @@ class Annotations:
                 f"there is no prediction of {item.name} to accept",
                 remedy="Train first, or mark the item as complete",
             )
-        self.need_saved()
+        self.hurry()
         before = self.current().copy()
         labels = session.prediction.labels if session.prediction is not None else None
         final = final_mask(before, labels, project.classes, complete=complete)
         self._accepted[item.name] = Acceptance(Packed.of(before), complete, Packed.of(final))
         if not complete:
-            project.note_taken(item, np.where(before == 0, final, np.uint8(0)))
+            self._note_taken(item, np.where(before == 0, final, np.uint8(0)))
         self._judge(item, final)
         self.replace(item.name, final)
         project.set_complete(item, True)
@@ -271,15 +293,20 @@ class Annotations:
         """
         session = self._session
         item, prediction = session.need_item(), session.need_prediction()
-        self.need_saved()
+        self.hurry()
         array = self.current().copy()
         taken = where & (array == 0) & (prediction.labels > 0)
         number = int(np.count_nonzero(taken))
         if number:
             array[taken] = prediction.labels[taken]
-            session.need_project().note_taken(item, np.where(taken, prediction.labels, np.uint8(0)))
+            self._note_taken(item, np.where(taken, prediction.labels, np.uint8(0)))
             self.replace(item.name, array)
         return number
+
+    def _note_taken(self, item: Item, labels: UInt8) -> None:
+        """What was just taken over is noted with the write of the annotation it went into."""
+        before = self._taken.get(item.name)
+        self._taken[item.name] = labels if before is None else np.where(labels > 0, labels, before)
 
     def taken_over(self, array: UInt8) -> float:
         """Share of the current item's pixels whose annotation ``array`` is as the model said, not painted."""
@@ -298,7 +325,7 @@ class Annotations:
     def unaccept(self) -> None:
         """Take the last acceptance of the current item back, its annotation included."""
         project, item = self._session.need_project(), self._session.need_item()
-        self.need_saved()
+        self.hurry()
         project.set_accepted(item, False)
         last = self._accepted.get(item.name)
         if last is not None:

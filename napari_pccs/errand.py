@@ -14,6 +14,10 @@ GRACE = 0.1
 """Seconds the window's thread waits for an answer before it goes on without: hardly to be felt, and on most
 drives enough."""
 
+MEMORY = 5.0
+"""Seconds for which a drive counts as slow after it was: waiting a moment again and again would be felt."""
+_slow_until = 0.0
+
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -43,6 +47,16 @@ class Errand(Generic[T_co]):
     def done(self) -> bool:
         """Whether it has ended, well or badly."""
         return self._done.is_set()
+
+    def moment(self) -> bool:
+        """Wait :data:`GRACE` for its end, not at all on a drive just found slow; whether it has ended."""
+        global _slow_until
+        if self.done:
+            return True
+        now = time.monotonic()
+        if now >= _slow_until and not self.wait(GRACE):
+            _slow_until = time.monotonic() + MEMORY
+        return self.done
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for its end, not longer than ``seconds``; whether it has ended."""
@@ -91,7 +105,7 @@ class Question(Generic[T_co]):
         if self._errand is None:
             self._errand = Errand(self._timed)
             if not self._slow:
-                self._slow = not self._errand.wait(GRACE)
+                self._slow = not self._errand.moment()
             self._take()
         self._told = self._last
         return self._last

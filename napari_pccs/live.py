@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_pccs import errand
 from napari_pccs.errand import Errand
 from napari_pccs.review import Prediction
 from pccs.errors import PccsError
@@ -85,7 +84,7 @@ class Live:
         self._waiting[part] = snapshot
         self._begin(part)
         if part in self._under_way:
-            self._under_way[part].errand.wait(errand.GRACE)
+            self._under_way[part].errand.moment()
         self.tick()
 
     def catch_up(self) -> None:
@@ -103,7 +102,7 @@ class Live:
             return
         project, item, shape = session.need_project(), session.current, session.plane.shape[:2]
         self._again, self._again_of = Errand(lambda: newest_prediction(project, item, shape)), item
-        self._again.wait(errand.GRACE)
+        self._again.moment()
         self.tick()
 
     def tick(self) -> None:

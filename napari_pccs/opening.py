@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_pccs import errand
 from napari_pccs.errand import Errand
 from napari_pccs.live import newest_prediction
 from napari_pccs.review import Prediction, UInt8
@@ -102,7 +101,7 @@ class Opening:
             return ""
         name = self._wanted.item.name
         if self._wanted.reading.done:
-            return f"Saving, then {name}: the drive is slow…"
+            return f"Saving your strokes, then {name}…"
         return f"Reading {name}…"
 
     def begin(self, item: Item, arrived: Callable[[Opened], None]) -> None:
@@ -114,9 +113,9 @@ class Opening:
             If it turns out at once that this is not possible; what is on screen stays.
         """
         self._wanted = _Wanted(item, arrived, self._reading(item))
-        self._wanted.reading.wait(errand.GRACE)
+        self._wanted.reading.moment()
         try:
-            self._look(errand.GRACE)
+            self._look(wait=True)
         finally:
             self._tell()
 
@@ -130,7 +129,7 @@ class Opening:
         if self._wanted is None:
             return
         try:
-            self._look(0.0)
+            self._look(wait=False)
         except (PccsError, OSError) as error:
             self._session.say("error", str(error))
         self._tell()
@@ -141,12 +140,12 @@ class Opening:
         another = here is None or here.stem != item.stem
         return Errand(lambda: read(project, planes, item, another=another))
 
-    def _look(self, patience: float) -> None:
+    def _look(self, *, wait: bool) -> None:
         """Whether the image is there, and the strokes on the one before are on disk."""
         wanted = self._wanted
         assert wanted is not None
         try:
-            ready = self._session.annotations.hurry(patience) and wanted.reading.done
+            ready = self._session.annotations.hurry(wait=wait) and wanted.reading.done
             opened = wanted.reading.result() if ready else None
         except Exception:
             self._wanted = None

@@ -16,6 +16,7 @@ from typing import Any
 import numpy.typing as npt
 
 from napari_pccs.annotations import Annotations
+from napari_pccs.decisions import Decisions
 from napari_pccs.events_in import EventSink
 from napari_pccs.live import Live
 from napari_pccs.models import Models
@@ -33,7 +34,7 @@ from napari_pccs.training_choices import TrainingChoices
 from napari_pccs.view import View
 from napari_pccs.worker_room import WorkerRoom
 from pccs.errors import PccsError, ProjectError, WorkerError
-from pccs.events import Command, Predict, Region, Watch
+from pccs.events import Command, Labels, Predict, Region, Reload, Watch
 from pccs.labels import LabelClass
 from pccs.project import Item, Project, rescue
 
@@ -77,6 +78,7 @@ class Session:
         self._last_said = ("", 0.0)
         self.planes = Planes(lambda name: self.need_project().image(name))
         self.annotations = Annotations(self)
+        self.decisions = Decisions(self)
         self.sources = Sources(self)
         self.models = Models(self)
         self.opening = Opening(self)
@@ -129,7 +131,9 @@ class Session:
             self.annotations.need_saved()
         self.close()
         self.project = project
+        rescued = rescue.take_document(project)
         project.answer_from_memory()
+        self.decisions.follow(project)
         self.models.follow(project)
         self.worker = WorkerRoom(
             project.path, self.clock, self._greet_worker, lambda: self.choices.device, self.run_on.place
@@ -138,7 +142,7 @@ class Session:
         self.selected_class = project.classes[min(1, len(project.classes) - 1)].value
         self.reload_training()
         self.signals.project_changed.emit()
-        for sentence in (project.recovered, rescue.take(project).sentence()):
+        for sentence in (project.recovered, rescued, rescue.take(project).sentence()):
             if sentence:
                 self.say("info", sentence)
         self.show_something()
@@ -149,11 +153,13 @@ class Session:
         if self.project is None:
             return
         self.annotations.safe_to_leave()
+        self.decisions.flush()
         if self.worker is not None:
             self.worker.close()
         self.together.leave()
         project, current = self.project, self.current
-        if not self.annotations.leave(lambda: _end(project, current)):
+        write_last = self.decisions.leave()
+        if not self.annotations.leave(lambda: _end(project, current, write_last)):
             self.say("warning", f"{project.name} is closed as soon as its drive answers.")
         self.project = self.worker = None
         self.models.follow(None)
@@ -161,6 +167,7 @@ class Session:
         self.suggestions.clear()
         self.segmenting = False
         self.annotations.forget()
+        self.decisions.forget()
         self.together.forget()
         self.sources.forget()
         self.planes.clear()
@@ -322,6 +329,7 @@ class Session:
     def tick(self) -> None:
         """Save what is due and take in what the worker said; call a few times a second."""
         self.annotations.save_due()
+        self.decisions.tick()
         self.opening.tick()
         self.live.tick()
         self.models.tick()
@@ -337,6 +345,7 @@ class Session:
     def send(self, command: Command) -> None:
         """Send a command to the worker (started when needed), strokes first."""
         self.annotations.flush()
+        self.decisions.flush()
         self._send(command)
 
     def _send(self, command: Command) -> None:
@@ -352,7 +361,9 @@ class Session:
                 self.signals.worker_changed.emit()
 
     def tell(self, command: Command) -> None:
-        """Tell a living worker; nobody is started for it."""
+        """Tell a living worker, once what it is to read is on disk; nobody is started for it."""
+        if isinstance(command, Labels | Reload) and self.decisions.after(command):
+            return
         if self.worker is not None:
             with suppress(WorkerError):  # it has just died: its end is announced by its own event
                 self.worker.tell(command)
@@ -393,8 +404,10 @@ class Session:
             send(self._view.watched(self.current.name))
 
 
-def _end(project: Project, current: Item | None) -> None:
-    """Note which item is on screen, and close the project."""
+def _end(project: Project, current: Item | None, write_last: Callable[[], None]) -> None:
+    """Write what is not on disk, note which item is on screen, and close the project."""
+    with suppress(PccsError, OSError):  # a copy elsewhere is what is left then
+        write_last()
     if current is not None and project.settings.get(CURRENT) != current.name:
         with suppress(PccsError, OSError):  # a convenience, not worth an error at the end
             project.set_setting(CURRENT, current.name)

@@ -34,7 +34,8 @@ class SessionSignals(SignalGroup):
     """Another item is on screen (``session.current``), or none is."""
 
     opening_changed = Signal()
-    """An item is on its way to the screen, arrived, or will not come (``session.opening``)."""
+    """What is waited for: an item on its way to the screen (``session.opening``), decisions that are not on
+    disk yet (``session.decisions``)."""
 
     tool_changed = Signal()
     """The tool that accepts the prediction by mouse was taken up or put down."""

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from napari_pccs import errand
 from napari_pccs.errand import Errand
 from pccs.errors import PccsError
 
@@ -67,7 +66,7 @@ class Planes:
         if kept is not None:
             return kept
         reading = reading or Errand(lambda: self(name))
-        if not reading.wait(errand.GRACE):
+        if not reading.moment():
             self._reading[name] = reading
             raise TimeoutError(name)
         return reading.result()

@@ -34,24 +34,14 @@ BRIEF = 0.1
 """The same once it is known that the drive does not answer."""
 
 
-@dataclass(frozen=True)
-class Saved:
-    """What came of a write."""
-
-    values: frozenset[int]
-    """The class values the annotation holds."""
-    complaint: str = ""
-    """What could not be done beside it, in a sentence."""
-
-
 class Desk(CopyDesk, Protocol):
     """What strokes need of the session."""
 
-    def saving(self, name: str, array: UInt8) -> Callable[[], Saved]:
+    def saving(self, name: str, array: UInt8) -> Callable[[], None]:
         """What puts an annotation on disk or raises; it is called on another thread."""
 
-    def written(self, name: str, saved: Saved) -> None:
-        """It is on disk: tell everybody whom it concerns."""
+    def written(self, name: str, array: UInt8, *, newest: bool) -> None:
+        """It is on disk: tell everybody whom it concerns; ``newest``: nothing was painted since."""
 
     def say(self, level: str, sentence: str) -> None:
         """One sentence for the user."""
@@ -65,7 +55,7 @@ class _Write:
     array: UInt8
     edition: int
     began: float
-    errand: Errand[tuple[Saved, float]]
+    errand: Errand[float]
 
 
 class Strokes:
@@ -89,8 +79,8 @@ class Strokes:
         """The item that is not yet on disk as it is on screen, and the array that is painted on."""
         self._saved: tuple[str, UInt8] | None = None
         self._write: _Write | None = None
-        self._edition = 0
-        """Counts the strokes."""
+        self._edition = self._through = 0
+        """Counts the strokes, and those that are on disk."""
         self._untaken = False
         """Whether there are strokes that no write has taken yet."""
         self._due_at = 0.0
@@ -118,6 +108,15 @@ class Strokes:
     def saved(self, item: str) -> UInt8 | None:
         """What is on disk for ``item``, if that is known; a copy."""
         return self._saved[1].copy() if self._saved is not None and self._saved[0] == item else None
+
+    @property
+    def edition(self) -> int:
+        """The number of the newest stroke."""
+        return self._edition
+
+    def written_through(self, edition: int) -> bool:
+        """Whether the stroke of that number, and all before it, are on disk."""
+        return self.pending is None or self._through >= edition
 
     @property
     def idle(self) -> bool:
@@ -149,7 +148,7 @@ class Strokes:
         self._begin()
         return (self._ended(until, patience) and self.pending is None) or self._held()
 
-    def hurry(self, patience: float) -> bool:
+    def hurry(self, *, wait: bool) -> bool:
         """Begin to write what waits, and wait a moment for its end; whether everything is on disk.
 
         Raises
@@ -158,7 +157,9 @@ class Strokes:
             If it cannot be written, as on a full disk; that a drive does not answer raises nothing.
         """
         for _ in range(2):  # the write under way, and that of what came since
-            if self._write is not None and not self._write.errand.wait(patience):
+            if self._write is not None and not (
+                self._write.errand.moment() if wait else self._write.errand.done
+            ):
                 return False
             if not self._take_note():
                 raise self._refusal()
@@ -235,8 +236,9 @@ class Strokes:
         array = array.copy()  # the hand goes on while the thread writes
         save, clock, began = self._desk.saving(item, array), self._clock, self._clock()
 
-        def do() -> tuple[Saved, float]:
-            return save(), clock() - began
+        def do() -> float:
+            save()
+            return clock() - began
 
         self._write = _Write(item, array, self._edition, began, Errand(do))
 
@@ -256,7 +258,7 @@ class Strokes:
             return True
         self._write = None
         try:
-            saved, seconds = write.errand.result()
+            seconds = write.errand.result()
         except Exception as error:
             self._untaken, self._due_at = True, self._clock() + RETRY_DELAY
             if not isinstance(error, (PccsError, OSError)):
@@ -264,11 +266,12 @@ class Strokes:
             self._hold(str(error))
             return False
         self._saved = (write.item, write.array)
+        self._through = write.edition
         if write.edition == self._edition:
             self.pending, self._untaken = None, False
             self._copies.drop(write.item, self._edition)
         self._succeeded(write.item, seconds)
-        self._desk.written(write.item, saved)
+        self._desk.written(write.item, write.array, newest=self.pending is None)
         return True
 
     def _is_on_disk(self, item: str, array: UInt8) -> bool:

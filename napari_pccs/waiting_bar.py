@@ -36,7 +36,8 @@ class WaitingBar(QWidget):
 
     def refresh(self) -> None:
         """Show what is waited for now."""
-        sentence = self._session.opening.sentence
+        opening, decisions = self._session.opening, self._session.decisions
+        sentence = opening.sentence or decisions.sentence
         self.sentence.setText(sentence)
-        self.cancel.setVisible(bool(sentence))
+        self.cancel.setVisible(opening.item is not None)
         self.setVisible(bool(sentence))

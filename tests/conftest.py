@@ -46,6 +46,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     from napari_pccs import errand
 
     monkeypatch.setattr(errand, "GRACE", 20.0)
+    monkeypatch.setattr(errand, "_slow_until", 0.0)
 
 
 @pytest.fixture(scope="session")

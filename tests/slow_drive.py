@@ -24,12 +24,18 @@ class SlowDrive:
     ----------
     seconds
         What each access takes; 0 at first.
+    fault
+        What a flush ends with after its sleep, as of a full disk; ``None``: well.
+    replaced
+        Names of the files that were put in their place, in order, by whichever thread.
     waits
         What the main thread waited for: the access, the file's name, and the lines of ours that asked.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch, *folders: Path) -> None:
         self.seconds = 0.0
+        self.fault: OSError | None = None
+        self.replaced: list[str] = []
         self.waits: list[tuple[str, str, str]] = []
         self._folders = tuple(str(folder) for folder in folders)
         for name in _ASKS:
@@ -43,7 +49,12 @@ class SlowDrive:
         def asked(*args: Any, **more: Any) -> Any:
             if self.seconds and args and (file := self._ours(args[0])):
                 self._wait(name, file)
-            return real(*args, **more)
+                if name == "fsync" and self.fault is not None:
+                    raise self.fault
+            done = real(*args, **more)
+            if name == "replace" and self._ours(args[1]):
+                self.replaced.append(Path(args[1]).name)
+            return done
 
         return asked
 

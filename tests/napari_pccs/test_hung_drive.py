@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_pccs import stroke_copies, strokes
+from napari_pccs import errand, stroke_copies, strokes
 from napari_pccs.session import Session
 from pccs.errors import ProjectError, ProjectLocked
 from pccs.project import Project, rescue
@@ -192,24 +192,42 @@ def test_a_home_that_hangs_with_the_project_is_not_waited_for(
     released.set()
 
 
-@pytest.mark.parametrize("what", ["complete", "accept"])
 def test_what_needs_the_strokes_waits_a_moment_and_is_refused(
-    session: Session, drive: Drive, clock: Any, what: str, project_path: Path
+    session: Session, drive: Drive, clock: Any, project_path: Path
 ) -> None:
-    do: Callable[[], object] = {
-        "complete": lambda: session.annotations.set_complete(True),
-        "accept": lambda: session.annotations.replace("b", np.ones((48, 64), np.uint8)),
-    }[what]
     hanging(session, drive, clock, 2)
     began = time.perf_counter()
-    with pytest.raises(ProjectError, match=r"cannot be saved.*Wait until its drive answers"):
-        do()
-    with pytest.raises(ProjectError, match="cannot be saved"):
-        do()
+    for _ in range(2):
+        with pytest.raises(ProjectError, match=r"cannot be saved.*Wait until its drive answers"):
+            session.annotations.replace("b", np.ones((48, 64), np.uint8))
     assert time.perf_counter() - began < 2.0
     drive.answer()
-    do()
+    session.annotations.replace("b", np.ones((48, 64), np.uint8))
     assert on_disk(project_path) == 2
+
+
+def test_a_decision_waits_for_the_strokes_before_it_and_the_window_does_not(
+    session: Session,
+    drive: Drive,
+    clock: Any,
+    project_path: Path,
+    settle: Settle,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(errand, "GRACE", 0.05)
+    hanging(session, drive, clock, 2)
+    session.annotations.set_complete(True)
+    assert session.need_project().is_complete("a")
+    for _ in range(5):
+        session.tick()
+    with Project.open(project_path, write=False) as reader:
+        assert not reader.is_complete("a"), "its strokes are not on disk"
+    drive.answer()
+    settle(session)
+    assert session.decisions.flush()
+    with Project.open(project_path, write=False) as reader:
+        assert reader.is_complete("a")
+        assert reader.annotation("a")[0, 0] == 2
 
 
 def test_a_window_that_closes_hands_its_strokes_over_and_keeps_the_lock(

@@ -23,7 +23,7 @@ from pccs.project.people.names import checked_name, folder_of
 from pccs.project.predictions import SnapshotStore
 from pccs.project.session import Session
 from pccs.project.sources import Standing
-from pccs.project.state import Early, State, stamp_of
+from pccs.project.state import Early, State, Version, stamp_of
 from pccs.project.taken import TakenStore
 
 SettingT = TypeVar("SettingT")
@@ -181,6 +181,26 @@ class ProjectFolder:
         check_classes(classes)
         with self._change():
             self._state.classes = tuple(classes)
+
+    def hand_over(self, write: Callable[[Version], None]) -> None:
+        """From now on ``write`` sees to it that changes reach the disk; what it raises undoes the change."""
+        self._state.hand_over = write
+
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """What tells ``project.json`` as this process last read or wrote it from any other."""
+        return self._state.stamp
+
+    def restore_document(self, text: str) -> None:
+        """Make ``text``, rescued from a drive that did not answer, the project's document.
+
+        Raises
+        ------
+        ValueError, OSError
+            If it is none, or cannot be written; the project is as it was then.
+        """
+        self.need_held()
+        self._state.restore(text)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -23,13 +24,16 @@ import platformdirs
 import tifffile
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from pccs.atomic import write_text
 from pccs.errors import PccsError
 from pccs.labels import Raster
 from pccs.project import rasters
+from pccs.project.document import NAME
 from pccs.project.items import Item
 
 if TYPE_CHECKING:
     from pccs.project.project import Project
+    from pccs.project.state import Version
 
 
 def places() -> list[Path]:
@@ -49,6 +53,15 @@ class _Facts(BaseModel):
     """What the write that hung at that time would make the next revision, as a digest."""
     when: float = 0.0
     """Seconds since 1970: of two copies of one item (a place that hung answered late) the newer counts."""
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    project: str
+    stamp: tuple[int, ...]
+    """Of the file that was there at that time."""
+    under_way: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -106,6 +119,66 @@ def _keep(path: Path, facts: _Facts, array: Raster) -> Path | None:
     except OSError:
         return None
     return path
+
+
+def keep_document(project: Project, version: Version, under_way: Version | None = None) -> bool:
+    """Put a copy of what was decided on another disk; whether that succeeded.
+
+    ``under_way`` is what a write that does not end may put into the project yet.
+    """
+    text = version.text()
+    facts = _Document(
+        project=str(project.path),
+        stamp=project.stamp,
+        under_way="" if under_way is None else _digest_of(under_way.text().encode()),
+        text=text,
+    )
+    for place in places():
+        try:
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if _ours(place):
+                write_text(place / _document_name(project), facts.model_dump_json())
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def drop_document(project: Project) -> None:
+    """What was decided is saved: no copy is needed."""
+    for place in places():
+        with suppress(OSError):
+            (place / _document_name(project)).unlink(missing_ok=True)
+
+
+def take_document(project: Project) -> str:
+    """Take the copy of what was decided in, where nothing was decided since; a sentence, or nothing.
+
+    It is to be called before anything else changes the project.
+    """
+    for place in places():
+        path = place / _document_name(project)
+        try:
+            if not _ours(place) or not path.is_file():
+                continue
+            facts = _Document.model_validate_json(path.read_text(encoding="utf-8"))
+            here = (project.path / NAME).read_bytes()
+            if here == facts.text.encode():
+                path.unlink(missing_ok=True)
+            elif facts.project == str(project.path) and (
+                facts.stamp == project.stamp or facts.under_way == _digest_of(here)
+            ):
+                project.restore_document(facts.text)
+                path.unlink(missing_ok=True)
+                return "What was decided earlier and could not be saved is in the project now."
+            else:
+                return (
+                    f"What was decided earlier and could not be saved lies in {path}: the project was "
+                    "changed since."
+                )
+        except (PccsError, OSError, ValueError):
+            continue  # damaged, or the disk is full: it stays where it is
+    return ""
 
 
 def drop(project: Project, item: Item) -> None:
@@ -178,11 +251,19 @@ def _read(path: Path) -> tuple[_Facts, Raster]:
 
 
 def _digest(array: Raster) -> str:
-    return blake2b(array.tobytes(), digest_size=16).hexdigest()
+    return _digest_of(array.tobytes())
+
+
+def _digest_of(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def _mark(project: Project) -> str:
     return blake2b(json.dumps(str(project.desk)).encode(), digest_size=8).hexdigest()
+
+
+def _document_name(project: Project) -> str:
+    return f"{_mark(project)}-{NAME}"
 
 
 def _name(project: Project, item: Item) -> str:

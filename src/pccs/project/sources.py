@@ -128,9 +128,9 @@ class SourceTable:
         except PccsError:
             return "changed"
 
-    def lines(self, folder: Path) -> list[str]:
+    def lines(self, folder: Path, sources: Iterable[Source]) -> list[str]:
         """Each source as a line of JSON; kept, because there may be many and few change."""
-        return [self._line(stem, source, folder) for stem, source in self.by_stem.items()]
+        return [self._line(source.stem, source, folder) for source in sources]
 
     def _line(self, stem: str, source: Source, folder: Path) -> str:
         owner, known = self._lines.get(stem, (None, ""))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pccs.atomic import write_text
 from pccs.errors import ProjectError, disk_remedy, disk_words
 from pccs.labels import LabelClass
 from pccs.project import document
@@ -39,6 +40,24 @@ class Early:
     document: Document
 
 
+@dataclass(frozen=True)
+class Version:
+    """All that ``project.json`` is to say, as it was after one change; it may be written on any thread."""
+
+    number: int
+    kept: _Kept
+    _state: State
+
+    def text(self) -> str:
+        """What is written."""
+        kept = self.kept
+        return document.as_text(kept.classes, self._state.lines(kept.sources), kept.records, kept.settings)
+
+    def write(self) -> None:
+        """Put it on disk, unless a later version is there already; ProjectError if that fails."""
+        self._state.write(self)
+
+
 class State:
     """Classes, sources, item records and settings of the project at ``folder``."""
 
@@ -53,6 +72,10 @@ class State:
         self._lock = threading.RLock()
         self._depth = 0
         self._stamp: tuple[int, ...] = ()
+        self.hand_over: Callable[[Version], None] = Version.write
+        """Who sees to it that a change reaches the disk; when this raises, the change is undone."""
+        self._writing = threading.Lock()
+        self._number = self._written = 0
         self._load(backup=backup, early=early)
 
     @contextmanager
@@ -67,7 +90,8 @@ class State:
             try:
                 yield
                 if self._depth == 1:
-                    self._write()
+                    self._number += 1
+                    self.hand_over(Version(self._number, self._kept(), self))
             except BaseException:
                 if before is not None:
                     self._take_back(before)
@@ -115,17 +139,42 @@ class State:
         self.table = SourceTable.of(data.sources, self._folder)
         self.sources_changed()
 
-    def _write(self) -> None:
-        lines = self.table.lines(self._folder)
-        try:
-            document.write(self._folder, self.classes, lines, self.records, self.settings)
-        except OSError as error:
-            raise ProjectError(
-                f"the change cannot be saved, and was taken back ({disk_words(error)})",
-                path=self._folder / document.NAME,
-                remedy=disk_remedy(error),
-            ) from error
-        self._stamp = stamp_of(self._folder)
+    def lines(self, sources: tuple[Source, ...]) -> list[str]:
+        """Each source as it is written down."""
+        return self.table.lines(self._folder, sources)
+
+    def write(self, version: Version) -> None:
+        """Put a version on disk, unless a later one is there already."""
+        with self._writing:
+            if version.number <= self._written:
+                return
+            try:
+                write_text(self._folder / document.NAME, version.text())
+            except OSError as error:
+                raise ProjectError(
+                    f"the change cannot be saved, and was taken back ({disk_words(error)})",
+                    path=self._folder / document.NAME,
+                    remedy=disk_remedy(error),
+                ) from error
+            self._written = version.number
+            self._stamp = stamp_of(self._folder)
+
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """What tells the file as this process last read or wrote it from any other."""
+        return self._stamp
+
+    def restore(self, text: str) -> None:
+        """Make ``text``, once rescued from a drive that did not answer, what the file says.
+
+        Raises
+        ------
+        ValueError, OSError
+            If that is no such text, or cannot be written; the file is as it was then.
+        """
+        Document.model_validate_json(text)
+        write_text(self._folder / document.NAME, text)
+        self._load(backup=False)
 
 
 def stamp_of(folder: Path) -> tuple[int, ...]:

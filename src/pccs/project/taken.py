@@ -58,8 +58,8 @@ class TakenStore:
         return known if known is not None and known.shape == shape else None
 
     def _write(self, path: Path, raster: NDArray[Any]) -> None:
-        self._last = None
         known = raster.astype(np.uint8)
+        self._last = path, known  # at once: who asks meanwhile must not read the drive
         self._folder.mkdir(exist_ok=True)
         with writing(path) as temporary:
             tifffile.imwrite(
@@ -69,7 +69,6 @@ class TakenStore:
                 photometric="minisblack",
                 metadata=None,
             )
-        self._last = path, known
 
 
 def _decoded(path: Path, shape: tuple[int, ...]) -> Raster | None:
