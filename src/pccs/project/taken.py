@@ -60,15 +60,15 @@ class TakenStore:
     def _write(self, path: Path, raster: NDArray[Any]) -> None:
         known = raster.astype(np.uint8)
         self._last = path, known  # at once: who asks meanwhile must not read the drive
-        self._folder.mkdir(exist_ok=True)
-        with writing(path) as temporary:
-            tifffile.imwrite(
-                temporary,
-                known,
-                compression="zlib",
-                photometric="minisblack",
-                metadata=None,
-            )
+        try:
+            self._folder.mkdir(exist_ok=True)
+            with writing(path) as temporary:
+                tifffile.imwrite(
+                    temporary, known, compression="zlib", photometric="minisblack", metadata=None
+                )
+        except OSError:
+            self._last = None
+            raise
 
 
 def _decoded(path: Path, shape: tuple[int, ...]) -> Raster | None:
