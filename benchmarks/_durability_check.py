@@ -107,7 +107,9 @@ def _decisions(project: Project, said: list[dict[str, Any]], verdict: Verdict) -
         done = [k for k, one in enumerate(own) if one["what"] == "decided"]
         if not done:
             continue
-        allowed = {own[done[-1]]["complete"], *(one["complete"] for one in own[done[-1] + 1 :])}
+        last = own[done[-1]]["complete"]  # later ones may be on their way when it is acknowledged
+        begun = [k for k in range(done[-1]) if own[k]["complete"] == last and own[k]["what"] == "deciding"]
+        allowed = {one["complete"] for one in own[begun[-1] :]}
         if project.is_complete(item) not in allowed:
             verdict.losses.append(f"{item.name}: a decision that was acknowledged is missing")
 

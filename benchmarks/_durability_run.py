@@ -137,7 +137,7 @@ class Stage:
         own = {
             "NAPARI_CONFIG": str(self._base / "settings.yaml"),
             "XDG_DATA_HOME": str(self._base / "data"),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
         }
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
         with (self._base / "mother.txt").open("ab") as errors:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import threading
 import time
 from collections.abc import Callable
 from hashlib import blake2b
@@ -20,7 +21,7 @@ import numpy as np
 from benchmarks._faults import Control
 from pccs.errors import PccsError
 from pccs.project import Project
-from pccs.project.state import State
+from pccs.project.state import State, Version
 
 TRIES = 3
 """Refusals in a row after which the disk gets well again."""
@@ -52,8 +53,19 @@ class Diary:
 
 
 def watch_saves(diary: Diary, control: Control) -> None:
-    """From now on every save of a project is in the diary, and the control knows when one is under way."""
-    save, decide, write = Project.save_annotation, Project.set_complete, State._write
+    """From now on every save of a project is in the diary, and the control knows when one is under way.
+
+    A decision is promised once its version of ``project.json`` is on disk, which a window writes on a thread.
+    """
+    save, decide, write = Project.save_annotation, Project.set_complete, State.write
+    open_decisions: list[tuple[int, str, bool]] = []
+    telling = threading.Lock()
+
+    def tell(state: State) -> None:
+        with telling:
+            while open_decisions and open_decisions[0][0] <= state.written:
+                _, item, complete = open_decisions.pop(0)
+                diary.note("decided", promise=True, item=item, complete=complete)
 
     def saving(self: Project, item: Any, annotation: Any) -> int:
         name, wanted = self.item(item).name, digest(annotation)
@@ -65,15 +77,17 @@ def watch_saves(diary: Diary, control: Control) -> None:
     def deciding(self: Project, item: Any, complete: bool) -> None:
         diary.note("deciding", item=self.item(item).name, complete=complete)
         decide(self, item, complete)
-        diary.note("decided", promise=True, item=self.item(item).name, complete=complete)
+        open_decisions.append((self._state.number, self.item(item).name, complete))
+        tell(self._state)
 
-    def writing(self: State) -> None:
+    def writing(self: State, version: Version) -> None:
         with control.saving():
-            write(self)
+            write(self, version)
+        tell(self)
 
     Project.save_annotation = saving  # type: ignore[method-assign]
     Project.set_complete = deciding  # type: ignore[method-assign]
-    State._write = writing  # type: ignore[method-assign]
+    State.write = writing  # type: ignore[method-assign]
 
 
 def stroke(array: np.ndarray[Any, Any], rng: random.Random) -> None:

@@ -75,7 +75,8 @@ class State:
         self.hand_over: Callable[[Version], None] = Version.write
         """Who sees to it that a change reaches the disk; when this raises, the change is undone."""
         self._writing = threading.Lock()
-        self._number = self._written = 0
+        self.number = self.written = 0
+        """Of the newest version, and of the newest that is on disk."""
         self._load(backup=backup, early=early)
 
     @contextmanager
@@ -90,8 +91,8 @@ class State:
             try:
                 yield
                 if self._depth == 1:
-                    self._number += 1
-                    self.hand_over(Version(self._number, self._kept(), self))
+                    self.number += 1
+                    self.hand_over(Version(self.number, self._kept(), self))
             except BaseException:
                 if before is not None:
                     self._take_back(before)
@@ -146,7 +147,7 @@ class State:
     def write(self, version: Version) -> None:
         """Put a version on disk, unless a later one is there already."""
         with self._writing:
-            if version.number <= self._written:
+            if version.number <= self.written:
                 return
             try:
                 write_text(self._folder / document.NAME, version.text())
@@ -156,7 +157,7 @@ class State:
                     path=self._folder / document.NAME,
                     remedy=disk_remedy(error),
                 ) from error
-            self._written = version.number
+            self.written = version.number
             self._stamp = stamp_of(self._folder)
 
     @property
