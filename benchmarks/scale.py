@@ -1,7 +1,7 @@
 """What a project of very many images costs: opening, deciding, painting, suggesting, training, exporting.
 
-Every action is measured on a project of ``--items`` images and on one of a tenth of them, in one run: what it
-costs there is the baseline. Each image is a file of its own, which is the worst case: a stack of a thousand
+Every action is measured on a project of ``--items`` images, and on a tenth and a hundredth of them, in one run:
+what it costs there is the baseline. Each image is a file of its own, which is the worst case: a stack of a thousand
 slices is one. One image in forty is painted. Seconds of the processor, of this process alone.
 """
 
@@ -11,7 +11,7 @@ import io
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,20 @@ PAINTED = 40
 STEPS, SEGMENTED = 20, 200
 NETWORK = {"net.widths": "4,4,8,8,8", "net.embedding": "8", "data.crop": "32", "data.scale": "1"}
 """Small: what the network costs is not what is measured."""
+CURVES = {
+    "open_s": "open the project",
+    "train_first_s": "begin to train",
+    "suggest_all_s": "suggest by variety of all",
+    "list_s": "the state of every image",
+    "suggest_s": "suggest by chance",
+    "decide_s": "a decision",
+    "step_s": "a training step",
+    "export_all_s": "export a mask",
+    "paint_s": "a stroke",
+}
+"""What is drawn."""
+ALWAYS = ("step_s", "export_all_s", "paint_s")
+"""What must not grow: drawn in dashes."""
 TARGETS = {
     "open_s": Target(20.0, "<="),
     "decide_s": Target(0.5, "<="),
@@ -46,16 +60,39 @@ TARGETS = {
 
 
 def main() -> int:
-    """Measure both sizes, print, judge."""
+    """Measure three sizes, print, draw, judge."""
     parser = command("scale", __doc__ or "", device=False)
     parser.add_argument("--items", type=int, help=f"images of the large project ({ITEMS}; --quick: {QUICK})")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the costs over the number of images")
     options = parser.parse_args()
     count = options.items or (QUICK if options.quick else ITEMS)
-    few, many = measure(count // 10), measure(count)
-    rows = [[key, few[key], many[key], many[key] / max(few[key], 1e-6)] for key in many]
-    print(table(["seconds of the processor", f"{count // 10:,} images", f"{count:,} images", "times"], rows))
+    found = {size: measure(size) for size in (count // 100, count // 10, count)}
+    few, some, many = found.values()
+    rows = [[key, few[key], some[key], many[key], many[key] / max(some[key], 1e-6)] for key in many]
+    print(table(["seconds of the processor", *(f"{size:,} images" for size in found), "last times"], rows))
+    if options.plot is not None:
+        draw(options.plot, found)
     targets = {} if options.quick else TARGETS
     return finish(Report("scale", many, targets), options)
+
+
+def draw(path: Path, found: Mapping[int, Mapping[str, float]]) -> None:
+    """Draw the costs over the number of images to a PNG, both by powers of ten."""
+    from benchmarks._curves import pyplot
+
+    plt = pyplot()
+    figure, axis = plt.subplots(figsize=(8, 4.6), layout="constrained")
+    for key, title in CURVES.items():
+        (line,) = axis.loglog(list(found), [each[key] for each in found.values()], "o-", label=title)
+        if key in ALWAYS:
+            line.set_linestyle("--")
+    axis.set_xlabel("images in the project")
+    axis.set_ylabel("seconds of the processor")
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside right center", fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
 
 
 def measure(count: int) -> dict[str, float]:
@@ -74,7 +111,7 @@ def measure(count: int) -> dict[str, float]:
             found["memory_mib"] = (psutil.Process().memory_info().rss - before) / 2**20
             by_hand(project, painted, found)
             suggested(project, found)
-            trained_and_written(project, painted, Path(place), found)
+            trained_and_written(project, Path(place), found)
             found["most_memory_mib"] = (peak_memory() - before) / 2**20
             found.timed("close_s", project.close)
     return dict(found)
@@ -124,8 +161,8 @@ def suggested(project: Project, found: Costs) -> None:
     found["neighbours_too_far"] = float(np.mean(np.sqrt(near / np.maximum(exact, 1e-12)))) - 1
 
 
-def trained_and_written(project: Project, painted: list[str], place: Path, found: Costs) -> None:
-    """Begin to train, a step of it, segment some images, export what was painted, and the masks of all."""
+def trained_and_written(project: Project, place: Path, found: Costs) -> None:
+    """Begin to train, a step of it, segment some images, export the annotations and masks of all."""
     import torch
 
     from pccs.train import Trainer
@@ -143,9 +180,9 @@ def trained_and_written(project: Project, painted: list[str], place: Path, found
         len(names),
     )
     found.timed(
-        "export_painted_s",
+        "export_annotations_s",
         lambda: export_project(project, place / "painted", what=("annotations",)),
-        times=len(painted),
+        times=len(project.items),
     )
     before = peak_memory()
     found.timed(
