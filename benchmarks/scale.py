@@ -1,8 +1,8 @@
 """What a project of very many images costs: opening, deciding, painting, suggesting, training, exporting.
 
-Every action is measured on a project of ``--items`` images, and on a tenth and a hundredth of them, in one run:
-what it costs there is the baseline. Each image is a file of its own, which is the worst case: a stack of a thousand
-slices is one. One image in forty is painted. Seconds of the processor, of this process alone.
+Every action is measured on a project of ``--items`` images, and on a tenth and a hundredth of them, in one
+run: what it costs there is the baseline. Each image is a file of its own, which is the worst case: a stack
+of a thousand slices is one. One image in forty is painted. Seconds of the processor, of this process alone.
 """
 
 from __future__ import annotations
