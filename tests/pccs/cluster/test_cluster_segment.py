@@ -69,9 +69,12 @@ def segment(client: Any, project: Project, predictor: Predictor, out: Path, **mo
 
 def pids_of(client: Any) -> dict[str, int]:
     """The processes by address, when both are there: one may have been killed a moment ago."""
-    limit = time.monotonic() + 200
+    began, renewed = time.monotonic(), False
     while len(pids := client.run(os.getpid, on_error="ignore")) < 2:
-        assert time.monotonic() < limit
+        assert time.monotonic() < began + 200
+        if not renewed and time.monotonic() > began + 15:  # killed while it began, it is not started again
+            client.restart(wait_for_workers=False)
+            renewed = True
         time.sleep(0.1)
     return dict(pids)
 
