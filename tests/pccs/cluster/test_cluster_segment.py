@@ -211,34 +211,6 @@ class _Deadly:
         work.whole = self._whole
 
 
-def test_in_a_batch_an_image_that_kills_or_is_bad_costs_only_itself(
-    client, project, predictor, plain, tmp_path, monkeypatch
-):
-    from distributed import WorkerPlugin
-
-    monkeypatch.setattr(batches, "_SEVERAL", 1)
-    monkeypatch.setattr(batches.Batches, "_seconds", lambda self, share: 0.25)  # six images are a task
-    scheduler = client.cluster.scheduler
-    monkeypatch.setattr(scheduler, "allowed_failures", 1)
-    client.register_plugin(type("Deadly", (_Deadly, WorkerPlugin), {})("i11"))
-    moved = project.sources["i02"].info.path.rename(tmp_path / "elsewhere.png")
-    errors: list[PccsError] = []
-    chosen = project.select(",".join(f"i{k:02d}" for k in range(12)))
-    try:
-        stems = segment(client, project, predictor, tmp_path / "out", items=chosen, on_error=errors.append)
-    finally:
-        moved.rename(project.sources["i02"].info.path)
-        client.unregister_worker_plugin("deadly")
-    assert stems == [f"i{k:02d}" for k in range(12) if k not in (2, 11)]
-    bad, given_up = sorted(errors, key=lambda error: isinstance(error, ClusterError))
-    assert isinstance(bad, ImageError)
-    assert str(given_up).startswith("'i11' was given up")
-    wanted = {
-        name: data for name, data in plain.items() if not any(s in name for s in ("stack", "i02", "i11"))
-    }
-    assert results(tmp_path / "out") == wanted
-
-
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
     """A Zarr array in chunks that is looked at in eight rows of tiles."""
@@ -411,3 +383,31 @@ def test_several_gpus_are_shared_by_number(monkeypatch):
     assert work._device("cuda") == "cuda:3"
     Worker.name = "tcp://host"
     assert work._device("auto") == "auto"
+
+
+def test_in_a_batch_an_image_that_kills_or_is_bad_costs_only_itself(
+    client, project, predictor, plain, tmp_path, monkeypatch
+):
+    from distributed import WorkerPlugin
+
+    monkeypatch.setattr(batches, "_SEVERAL", 1)
+    monkeypatch.setattr(batches.Batches, "_seconds", lambda self, share: 0.25)  # six images are a task
+    scheduler = client.cluster.scheduler
+    monkeypatch.setattr(scheduler, "allowed_failures", 1)
+    client.register_plugin(type("Deadly", (_Deadly, WorkerPlugin), {})("i11"))
+    moved = project.sources["i02"].info.path.rename(tmp_path / "elsewhere.png")
+    errors: list[PccsError] = []
+    chosen = project.select(",".join(f"i{k:02d}" for k in range(12)))
+    try:
+        stems = segment(client, project, predictor, tmp_path / "out", items=chosen, on_error=errors.append)
+    finally:
+        moved.rename(project.sources["i02"].info.path)
+        client.unregister_worker_plugin("deadly")
+    assert stems == [f"i{k:02d}" for k in range(12) if k not in (2, 11)]
+    bad, given_up = sorted(errors, key=lambda error: isinstance(error, ClusterError))
+    assert isinstance(bad, ImageError)
+    assert str(given_up).startswith("'i11' was given up")
+    wanted = {
+        name: data for name, data in plain.items() if not any(s in name for s in ("stack", "i02", "i11"))
+    }
+    assert results(tmp_path / "out") == wanted
