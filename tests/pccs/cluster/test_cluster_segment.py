@@ -393,7 +393,7 @@ def test_in_a_batch_an_image_that_kills_or_is_bad_costs_only_itself(
     monkeypatch.setattr(batches, "_SEVERAL", 1)
     monkeypatch.setattr(batches.Batches, "_seconds", lambda self, share: 0.25)  # six images are a task
     scheduler = client.cluster.scheduler
-    monkeypatch.setattr(scheduler, "allowed_failures", 1)
+    monkeypatch.setattr(scheduler, "allowed_failures", 3)
     client.register_plugin(type("Deadly", (_Deadly, WorkerPlugin), {})("i11"))
     moved = project.sources["i02"].info.path.rename(tmp_path / "elsewhere.png")
     errors: list[PccsError] = []
