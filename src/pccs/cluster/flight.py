@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,16 +24,19 @@ if TYPE_CHECKING:
 
 _AHEAD, _FEWEST = 4, 32
 """Tasks with the cluster for each of its threads, and at least; all that belong to an image count as one."""
+_DEATHS = 4
+"""Workers that an image may kill before it is given up."""
 _PATIENCE = 1.0
 """Seconds after which it is looked again how many workers there are."""
 
 
 @dataclass
 class _Flown:
-    """Images that are with the cluster."""
+    """Images that are with the cluster; ``name`` is that of their batch, if they are one."""
 
     shares: tuple[Share, ...]
     last: Future
+    name: str = ""
     parts: dict[str, tuple[Future, int]] = field(default_factory=dict)
     """Tasks before the last by key, held until that is done, and how many planes each has."""
     told: int = 0
@@ -58,6 +62,8 @@ class Flight:
         self._flying: dict[str, _Flown] = {}
         self._owner: dict[str, str] = {}
         self._name, self._number = uuid.uuid4().hex[:8], 0
+        self._blamed: Counter[str] = Counter()
+        """How often Dask said that an image kills workers, by its stem."""
 
     def events(self, shares: Iterable[Share]) -> Iterator[Event]:
         """Give all ``shares`` to the cluster, and tell what comes back."""
@@ -76,9 +82,11 @@ class Flight:
     def _submit(self, shares: tuple[Share, ...], *, small: bool) -> None:
         from pccs.cluster import work
 
+        name = ""
         if small:
             key = self._key(work.several)
-            last = self._client.submit(work.several, self._job, Batch(key, shares), key=key, pure=False)
+            name = key if len(shares) > 1 else f"{self._name}-{shares[0].source.stem}"
+            last = self._client.submit(work.several, self._job, Batch(name, shares), key=key, pure=False)
             parts = []
         else:
             share, rows = shares[0], self._rows(shares[0].source.info)
@@ -89,7 +97,7 @@ class Flight:
         for future in (last, *(future for future, _ in parts)):
             future.add_done_callback(self._landed.put)
         held = {future.key: (future, planes) for future, planes in parts}
-        self._flying[last.key] = _Flown(shares, last, held)
+        self._flying[last.key] = _Flown(shares, last, name, held)
         self._owner |= dict.fromkeys(held, last.key)
 
     def _parts(self, share: Share, rows: int) -> Iterator[tuple[Future, int]]:
@@ -121,11 +129,10 @@ class Flight:
                 yield Event(flown.shares[0], planes)
             return
         flown = self._flying.pop(future.key)
-        many = len(flown.shares) > 1
-        found = None if many and was_killed(future) else result_of(future, flown.shares[0].source.stem)
-        if many and found is None:
+        if flown.name and self._deserves_another(flown, future):
             batches.again(flown.shares)
             return
+        found = result_of(future, flown.shares[0].source.stem)
         if isinstance(found, Found):
             batches.took(found.seconds, flown.shares)
         errors = found.errors if isinstance(found, Found) else (found,)
@@ -133,6 +140,19 @@ class Flight:
             if future.status == "finished" and isinstance(error, ClusterError):
                 raise error
             yield _ended(share, flown, error)
+
+    def _deserves_another(self, flown: _Flown, future: Future) -> bool:
+        """Whether images are to be tried once more, each alone.
+
+        Dask blames all tasks that a worker had when it died, also those that it had not begun.
+        """
+        if len(flown.shares) > 1:
+            return was_killed(future) or (future.status == "finished" and future.result() is None)
+        if not was_killed(future):
+            return False
+        stem = flown.shares[0].source.stem
+        self._blamed[stem] += 1
+        return self._blamed[stem] <= _DEATHS and self._job.times_begun(flown.name) < _DEATHS
 
 
 def _ended(share: Share, flown: _Flown, error: PccsError | None) -> Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 from pccs.errors import PccsError
@@ -37,6 +38,17 @@ class Job:
     device: str
     versions: tuple[tuple[str, str], ...]
 
+    def mark(self, name: str) -> Path:
+        """The file that has a byte for each time the batch of that name was begun."""
+        return self.model.parent / f"begun-{blake2b(name.encode(), digest_size=16).hexdigest()}"
+
+    def times_begun(self, name: str) -> int:
+        """How often the batch of that name was begun, as far as its workers could write it down."""
+        try:
+            return self.mark(name).stat().st_size
+        except OSError:
+            return 0
+
 
 @dataclass(frozen=True)
 class Share:
@@ -58,7 +70,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images of one task; no other task has its ``name``."""
+    """Images of one task; only tasks of the same images have the same ``name``."""
 
     name: str
     shares: tuple[Share, ...]

@@ -74,8 +74,9 @@ def connected(
     with needing("distributed"):
         import distributed
     if where == LOCAL:
-        with _local(workers) as cluster, distributed.Client(cluster) as client:
-            yield Place(client)
+        count = workers or os.cpu_count() or 1
+        with _local(count) as cluster, distributed.Client(cluster) as client:
+            yield Place(client, lambda: _renew(cluster, count))
     elif where == SLURM:
         with (
             slurm_jobs(options or {}, shared or Path(), workers or 1, note) as jobs,
@@ -105,12 +106,12 @@ def _hush() -> None:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
 
-def _local(workers: int | None) -> Any:
+def _local(workers: int) -> Any:
     """Processes of one thread each, that only this computer and this user can speak to."""
     from distributed import LocalCluster
 
     return LocalCluster(
-        n_workers=workers or os.cpu_count() or 1,
+        n_workers=workers,
         threads_per_worker=1,
         host=_HERE,
         dashboard_address=f"{_HERE}:0",
@@ -120,6 +121,20 @@ def _local(workers: int | None) -> Any:
         preload="pccs.cluster.unheard",
         silence_logs=logging.CRITICAL,
     )
+
+
+def _renew(cluster: Any, workers: int) -> str:
+    """Start processes anew that Dask has given up: it does so with one that dies while it begins."""
+    from distributed.core import Status
+
+    def replace() -> None:
+        for name, nanny in list(cluster.workers.items()):
+            if nanny.status in (Status.closed, Status.failed):
+                del cluster.workers[name]
+        cluster.scale(workers)
+
+    cluster.loop.add_callback(replace)  # its state belongs to that thread
+    return ""
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class _Room(NamedTuple):
 
 def several(job: Job, batch: Batch) -> Found | None:
     """Segment and write images one after the other; nothing where a worker died of them before."""
-    if not _is_first(job, batch):
+    if _begun(job, batch) > 1 and len(batch.shares) > 1:
         return None
     with _ONE_AT_A_TIME:
         with suppress(PccsError):  # told below
@@ -64,16 +64,12 @@ def several(job: Job, batch: Batch) -> Found | None:
         return Found(tuple(errors), time.monotonic() - began)
 
 
-def _is_first(job: Job, batch: Batch) -> bool:
-    """Whether no other worker has begun these; an image that is alone is tried until Dask gives it up."""
-    if len(batch.shares) > 1:
-        try:
-            (job.model.parent / batch.name).touch(exist_ok=False)
-        except FileExistsError:
-            return False
-        except OSError:
-            return True
-    return True
+def _begun(job: Job, batch: Batch) -> int:
+    """How often these were begun, with this time: written down, because this process may die of it."""
+    with suppress(OSError), job.mark(batch.name).open("ab") as file:
+        file.write(b".")
+        return file.tell()
+    return 1
 
 
 def whole(job: Job, share: Share) -> PccsError | None:

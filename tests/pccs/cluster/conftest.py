@@ -14,6 +14,7 @@ import pytest
 import torch
 from skimage.io import imsave
 
+from pccs.cluster.places import Place
 from pccs.images import write_tiff
 from pccs.labels import make_class
 from pccs.nets import ModelFacts
@@ -47,12 +48,18 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")  # its processes and threads are not to run beside other tests
-def client() -> Iterator[Any]:
-    """A connection to two processes of this computer."""
+def place() -> Iterator[Place]:
+    """Two processes of this computer."""
     from pccs.cluster import connected
 
     with connected("local", workers=2) as place:
-        yield place.client
+        yield place
+
+
+@pytest.fixture(scope="module")
+def client(place: Place) -> Any:
+    """A connection to them."""
+    return place.client
 
 
 def results(out: Path) -> dict[str, bytes]:

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from pccs.cluster import batches, fate, segment_on_cluster, work
+from pccs.cluster import batches, fate, flight, segment_on_cluster, work
 from pccs.cluster.flight import Flight
 from pccs.cluster.job import Batch, Found, Job, Share
+from pccs.cluster.places import Place
 from pccs.errors import ClusterError, ExportError, ImageError, PccsError
 from pccs.export import segment_to_folder, without_project
 from pccs.export.journal import NAME, Journal
@@ -67,14 +68,12 @@ def segment(client: Any, project: Project, predictor: Predictor, out: Path, **mo
     )
 
 
-def pids_of(client: Any) -> dict[str, int]:
+def pids_of(place: Place) -> dict[str, int]:
     """The processes by address, when both are there: one may have been killed a moment ago."""
-    began, renewed = time.monotonic(), False
-    while len(pids := client.run(os.getpid, on_error="ignore")) < 2:
-        assert time.monotonic() < began + 200
-        if not renewed and time.monotonic() > began + 15:  # killed while it began, it is not started again
-            client.restart(wait_for_workers=False)
-            renewed = True
+    limit = time.monotonic() + 200
+    while len(pids := place.client.run(os.getpid, on_error="ignore")) < 2:
+        assert time.monotonic() < limit
+        place.tend()
         time.sleep(0.1)
     return dict(pids)
 
@@ -88,10 +87,17 @@ def test_results_are_those_of_one_process(client, project, predictor, plain, tmp
     assert [done for done, _ in told] == sorted({done for done, _ in told}), "each plane is told once"
 
 
+def test_a_process_that_dask_gave_up_is_started_again(place):
+    nanny = next(iter(place.client.cluster.workers.values()))
+    place.client.cluster.sync(nanny.close)  # as it does when its process dies while it begins
+    assert nanny.status.name == "closed"
+    assert len(pids_of(place)) == 2
+
+
 def test_a_worker_is_killed_and_nothing_is_missing_or_twice(
-    client, project, predictor, plain, tmp_path, monkeypatch
+    client, place, project, predictor, plain, tmp_path, monkeypatch
 ):
-    pids = pids_of(client)
+    pids = pids_of(place)
     lost: list[str] = []
     noted: list[str] = []
     monkeypatch.setattr(Journal, "add", _noting(Journal.add, noted))
@@ -223,9 +229,9 @@ def large(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("fmt", ["ome-zarr", "tiff"])
 def test_rows_of_a_large_image_are_shared_though_a_worker_is_killed(
-    client, predictor, large, tmp_path, monkeypatch, fmt
+    client, place, predictor, large, tmp_path, monkeypatch, fmt
 ):
-    pids, heard = pids_of(client), []
+    pids, heard = pids_of(place), []
     original = Flight._event
 
     def event(flight: Any, future: Any, left: Any) -> Iterator[Any]:
@@ -386,20 +392,24 @@ def test_several_gpus_are_shared_by_number(monkeypatch):
 
 
 def test_in_a_batch_an_image_that_kills_or_is_bad_costs_only_itself(
-    client, project, predictor, plain, tmp_path, monkeypatch
+    client, place, project, predictor, plain, tmp_path, monkeypatch
 ):
     from distributed import WorkerPlugin
 
     monkeypatch.setattr(batches, "_SEVERAL", 1)
     monkeypatch.setattr(batches.Batches, "_seconds", lambda self, share: 0.25)  # six images are a task
     scheduler = client.cluster.scheduler
-    monkeypatch.setattr(scheduler, "allowed_failures", 3)
+    monkeypatch.setattr(scheduler, "allowed_failures", 1)
+    monkeypatch.setattr(flight, "_DEATHS", 2)
     client.register_plugin(type("Deadly", (_Deadly, WorkerPlugin), {})("i11"))
     moved = project.sources["i02"].info.path.rename(tmp_path / "elsewhere.png")
     errors: list[PccsError] = []
     chosen = project.select(",".join(f"i{k:02d}" for k in range(12)))
     try:
-        stems = segment(client, project, predictor, tmp_path / "out", items=chosen, on_error=errors.append)
+        stems = segment(
+            client, project, predictor, tmp_path / "out",
+            items=chosen, on_error=errors.append, look=lambda threads: place.tend(),
+        )  # fmt: skip
     finally:
         moved.rename(project.sources["i02"].info.path)
         client.unregister_worker_plugin("deadly")
