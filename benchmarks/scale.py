@@ -158,7 +158,8 @@ def suggested(project: Project, found: Costs) -> None:
         "all_pairs_s",
         lambda: np.concatenate([squared_distances(points[k], annotated).min(1) for k in parts]),
     )
-    found["neighbours_too_far"] = float(np.mean(np.sqrt(near / np.maximum(exact, 1e-12)))) - 1
+    farther = np.maximum(near / np.maximum(exact, 1e-12), 1)  # rounding alone makes it less
+    found["neighbours_too_far"] = float(np.mean(np.sqrt(farther))) - 1
 
 
 def trained_and_written(project: Project, place: Path, found: Costs) -> None:

@@ -67,7 +67,8 @@ class Planes:
             return kept
         reading = reading or Errand(lambda: self(name))
         if not reading.moment():
-            self._reading[name] = reading
+            with self._lock:  # those that have ended are among the kept ones, as long as these are
+                self._reading = {n: r for n, r in self._reading.items() if not r.done} | {name: reading}
             raise TimeoutError(name)
         return reading.result()
 

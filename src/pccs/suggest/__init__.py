@@ -79,15 +79,19 @@ def suggest(
             raise ConfigError(f"{name} cannot be {value}", allowed="whole numbers from 1")
     method = choose(strategy, model=predictor is not None)
     rng = np.random.default_rng(seed)
-    items = open_items(project, skip)
+    items, done = open_items(project, skip), project.annotated_items()
+    annotated = np.zeros((0, 0))
     if method.needs_embedding:
-        pool = _compared(project, predictor, items, limit, rng, progress)
+        survey = Survey(project, items, done)
+        candidates, annotated = embed(project, survey, predictor, limit, rng, progress)
     else:
         if len(items) < count:
             items += unfinished_items(project, skip)
-        pool = _looked_at(project, predictor, items, limit, rng, progress)
-    found = [_elsewhere(s, pool.candidates) for s in method.rank(pool, rng, count)]
-    return method.name, _said(found, len(pool.candidates), len(items))
+        candidates = look(project, _sample(items, limit, rng), predictor, progress)
+        candidates = [c for c in candidates if c.painted is None or c.painted.mean() < _FULL]
+    pool = Pool(candidates, [c.name for c in project.classes], len(done), len(items), annotated)
+    found = [_elsewhere(s, candidates) for s in method.rank(pool, rng, count)]
+    return method.name, _said(found, len(candidates), len(items))
 
 
 def survey_of(project: Project, skip: Sequence[str] = ()) -> Survey:
@@ -95,36 +99,11 @@ def survey_of(project: Project, skip: Sequence[str] = ()) -> Survey:
     return Survey(project, open_items(project, skip), project.annotated_items())
 
 
-def _compared(
-    project: Project,
-    predictor: Predictor | None,
-    items: list[Item],
-    limit: int,
-    rng: np.random.Generator,
-    progress: Progress | None,
-) -> Pool:
-    """For strategies that compare images with each other."""
-    done = project.annotated_items()
-    survey = Survey(project, items, done)
-    candidates, annotated = embed(project, survey, predictor, limit, rng, progress)
-    return Pool(candidates, [c.name for c in project.classes], len(done), len(items), annotated)
-
-
-def _looked_at(
-    project: Project,
-    predictor: Predictor | None,
-    items: list[Item],
-    limit: int,
-    rng: np.random.Generator,
-    progress: Progress | None,
-) -> Pool:
-    """For strategies that look into ``items``, or into a sample of ``limit`` of them."""
-    total = len(items)
-    if total > limit:
-        items = [items[k] for k in np.sort(rng.choice(total, limit, replace=False))]
-    candidates = look(project, items, predictor, progress)
-    candidates = [c for c in candidates if c.painted is None or c.painted.mean() < _FULL]
-    return Pool(candidates, [c.name for c in project.classes], len(project.annotated_items()), total)
+def _sample(items: list[Item], limit: int, rng: np.random.Generator) -> list[Item]:
+    """``limit`` of the items, in their order; all when there are no more."""
+    if len(items) <= limit:
+        return items
+    return [items[k] for k in np.sort(rng.choice(len(items), limit, replace=False))]
 
 
 def _elsewhere(suggestion: Suggestion, candidates: Sequence[Candidate]) -> Suggestion:

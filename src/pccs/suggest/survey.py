@@ -8,16 +8,20 @@ more.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pccs.errors import PccsError
+from pccs.images import read_region
 from pccs.project import Item, Project
 from pccs.suggest.appearance import describe, look_of
 from pccs.suggest.index import LookIndex, key_of
 
 Progress = Callable[[int, int], None]
+_SIDE = 4096
+"""Pixels on a side of what is looked at: nobody waits for all of a slide, and memory may not hold it."""
 _AT_ONCE = 64
 """Looks that are written together."""
 _UNREADABLE = 200
@@ -108,7 +112,7 @@ class _Part:
     def _look_at(self, key: bytes) -> list[tuple[bytes, NDArray[np.float32]]]:
         """One look, none if the image cannot be read: it costs nothing but itself."""
         try:
-            look = look_of(self._project.image(self.items[key]))
+            look = look_of(_middle(self._project, self.items[key]))
         except PccsError as error:
             self.failure, self._failed = error, self._failed + 1
             if self._failed >= _UNREADABLE:
@@ -116,3 +120,12 @@ class _Part:
             return []
         self._failed = 0
         return [(key, look)]
+
+
+def _middle(project: Project, item: Item) -> NDArray[Any]:
+    """The pixels of an item, of a very large one the middle."""
+    info = project.sources[item.stem].info
+    rows, cols = (
+        slice(max(0, n - _SIDE) // 2, max(0, n - _SIDE) // 2 + min(n, _SIDE)) for n in info.plane_shape
+    )
+    return read_region(info, item.index, rows, cols)

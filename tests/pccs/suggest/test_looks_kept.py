@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pccs.errors import ProjectError
 from pccs.project import Project
-from pccs.suggest import suggest, survey_of
+from pccs.suggest import suggest, survey, survey_of
 from pccs.suggest.appearance import LENGTH
 from pccs.suggest.index import FILE, LookIndex, key_of
 
@@ -113,8 +113,8 @@ def test_a_later_call_knows_what_an_earlier_one_looked_at(
     sample_project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    image = Project.image
-    monkeypatch.setattr(Project, "image", lambda self, item: read.append(item.name) or image(self, item))
+    middle = survey._middle
+    monkeypatch.setattr(survey, "_middle", lambda p, item: read.append(item.name) or middle(p, item))
     painted = sample_project.annotated_items()
     first = suggest(sample_project, None, strategy="diversity", count=3, limit=6)
     assert len(read) == len({*read}) == 6 + min(6, len(painted))
@@ -125,12 +125,24 @@ def test_a_later_call_knows_what_an_earlier_one_looked_at(
     assert sorted(read) == sorted(i.name for i in sample_project.items)
 
 
+def test_of_a_very_large_image_the_middle_is_looked_at(
+    sample_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = sample_project.items[0]
+    whole = sample_project.image(item)
+    np.testing.assert_array_equal(survey._middle(sample_project, item), whole)
+    monkeypatch.setattr(survey, "_SIDE", 17)
+    row, col = ((n - 17) // 2 for n in whole.shape[:2])
+    part = survey._middle(sample_project, item)
+    np.testing.assert_array_equal(part, whole[row : row + 17, col : col + 17])
+
+
 def test_looking_further_ends(sample_project: Project) -> None:
     sample_project.sources[sample_project.items[-1].stem].info.path.write_bytes(b"no image")
-    survey = survey_of(sample_project)
+    found = survey_of(sample_project)
     rounds = 0
-    while not survey.finished:
-        survey.look_further(5)
+    while not found.finished:
+        found.look_further(5)
         rounds += 1
     assert 1 < rounds <= len(sample_project.items)
-    assert survey_of(sample_project).points()[0].shape[0] == len(survey.known)
+    assert survey_of(sample_project).points()[0].shape[0] == len(found.known)
