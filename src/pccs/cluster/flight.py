@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pccs.cluster.batches import Batches
-from pccs.cluster.fate import result_of, was_killed
+from pccs.cluster.fate import KILLED, given_up, outcome_of
 from pccs.cluster.job import SLICES, Batch, Found, Job, Share
 from pccs.cluster.tally import Event
 from pccs.errors import ClusterError, PccsError
@@ -129,26 +129,32 @@ class Flight:
                 yield Event(flown.shares[0], planes)
             return
         flown = self._flying.pop(future.key)
-        if flown.name and self._deserves_another(flown, future):
+        found = outcome_of(future)
+        if flown.name and self._deserves_another(flown, found):
             batches.again(flown.shares)
-            return
-        found = result_of(future, flown.shares[0].source.stem)
+        elif found is KILLED:
+            yield _ended(flown.shares[0], flown, given_up(flown.shares[0].source.stem))
+        else:
+            yield from self._told(found, flown, batches)
+
+    def _told(self, found: Any, flown: _Flown, batches: Batches) -> Iterator[Event]:
+        """What a task gave back, image by image."""
         if isinstance(found, Found):
             batches.took(found.seconds, flown.shares)
         errors = found.errors if isinstance(found, Found) else (found,)
         for share, error in zip(flown.shares, errors, strict=False):
-            if future.status == "finished" and isinstance(error, ClusterError):
-                raise error
+            if isinstance(error, ClusterError):
+                raise error  # of the worker: the others would have it as well
             yield _ended(share, flown, error)
 
-    def _deserves_another(self, flown: _Flown, future: Future) -> bool:
+    def _deserves_another(self, flown: _Flown, found: Any) -> bool:
         """Whether images are to be tried once more, each alone.
 
         Dask blames all tasks that a worker had when it died, also those that it had not begun.
         """
         if len(flown.shares) > 1:
-            return was_killed(future) or (future.status == "finished" and future.result() is None)
-        if not was_killed(future):
+            return found is KILLED or found is None
+        if found is not KILLED:
             return False
         stem = flown.shares[0].source.stem
         self._blamed[stem] += 1

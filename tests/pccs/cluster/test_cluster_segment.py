@@ -293,10 +293,9 @@ class _Ended:
     ) -> None:
         self.status, self._error, self.key, self._found = status, error, key, found
 
-    def exception(self) -> Exception | None:
-        return self._error
-
     def result(self) -> Found | None:
+        if self._error is not None:
+            raise self._error
         return self._found
 
     def add_done_callback(self, done: Callable[[Any], None]) -> None:
@@ -350,14 +349,15 @@ def test_a_batch_that_a_worker_died_of_is_split(project, job, given_up):
 
 
 def test_what_the_cluster_says_of_a_task_becomes_a_sentence():
-    told = fate.result_of(_Ended("error", _killed()), "i00")
-    assert "'i00' was given up" in str(told)
+    assert fate.outcome_of(_Ended("error", _killed())) is fate.KILLED
+    assert fate.outcome_of(_Ended("finished", _killed())) is fate.KILLED, "its result had been lost"
+    assert "'i00' was given up" in str(fate.given_up("i00"))
     with pytest.raises(ClusterError, match="connection to the scheduler was lost"):
-        fate.result_of(_Ended("lost"), "i00")
+        fate.outcome_of(_Ended("lost"))
     with pytest.raises(ClusterError, match="a worker cannot load what it needs"):
-        fate.result_of(_Ended("error", ModuleNotFoundError("No module named 'pccs'")), "i00")
+        fate.outcome_of(_Ended("error", ModuleNotFoundError("No module named 'pccs'")))
     with pytest.raises(ZeroDivisionError):
-        fate.result_of(_Ended("error", ZeroDivisionError()), "i00")
+        fate.outcome_of(_Ended("error", ZeroDivisionError()))
 
 
 def _killed() -> Exception:
