@@ -83,7 +83,12 @@ def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        # Under another name first: who still writes into the old one finds no folder, and makes nothing anew.
+        leaving = folder.with_name(_temporary("pccs"))
+        with suppress(OSError):
+            folder.rename(leaving)
+        for place in (leaving, folder):
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -106,3 +106,19 @@ def test_folders_that_a_killed_process_left_are_swept(tmp_path: Path) -> None:
     elsewhere.mkdir()
     assert atomic.sweep(tmp_path) == 0  # its process may live on another machine
     assert atomic.sweep(tmp_path, everywhere=True) == 1
+
+
+def test_a_folder_that_somebody_still_writes_into_goes_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.rmdir
+    with atomic.temporary_folder(tmp_path) as folder:
+
+        def late(place: str, **more: int) -> None:
+            if folder.is_dir():  # a process that knows the folder by its name
+                (folder / "late").touch()
+            real(place, **more)
+
+        monkeypatch.setattr(os, "rmdir", late)
+        (folder / "a").touch()
+    assert list(tmp_path.iterdir()) == []

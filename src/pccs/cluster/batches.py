@@ -31,12 +31,14 @@ class Batches:
     def __init__(self, shares: Iterable[Share], rows: Callable[[SourceInfo], int]) -> None:
         self._left, self._rows = deque(shares), rows
         self._alone: deque[Share] = deque()
+        self._tried: Share | None = None
         self._took: deque[tuple[float, int, int]] = deque(maxlen=_REMEMBERED)
 
     def next(self, threads: int) -> tuple[Share, ...]:
-        """What is to be handed out next to a cluster of so many threads; nothing when all is."""
-        if self._alone:
-            return (self._alone.popleft(),)
+        """What is to be handed out next to a cluster of so many threads; nothing when all is, for now."""
+        if self._alone and self._tried is None:
+            self._tried = self._alone.popleft()
+            return (self._tried,)
         if not self._left:
             return ()
         most = min(_MOST, len(self._left) // (_SEVERAL * max(1, threads)))
@@ -54,8 +56,16 @@ class Batches:
         return len(share.planes) <= SLICES and self._rows(share.source.info) == 1
 
     def again(self, shares: Iterable[Share]) -> None:
-        """Hand these out once more, each alone: a worker has died of one of them."""
+        """Hand these out once more, one after the other: a worker has died of one of them.
+
+        One that waited behind it would be blamed with it.
+        """
         self._alone.extend(shares)
+
+    def landed(self, shares: tuple[Share, ...]) -> None:
+        """These are with the cluster no longer."""
+        if shares[0] is self._tried:
+            self._tried = None
 
     def took(self, seconds: float, shares: Iterable[Share]) -> None:
         """Learn from a task that was done."""

@@ -32,11 +32,10 @@ _PATIENCE = 1.0
 
 @dataclass
 class _Flown:
-    """Images that are with the cluster; ``name`` is that of their batch, if they are one."""
+    """Images that are with the cluster."""
 
     shares: tuple[Share, ...]
     last: Future
-    name: str = ""
     parts: dict[str, tuple[Future, int]] = field(default_factory=dict)
     """Tasks before the last by key, held until that is done, and how many planes each has."""
     told: int = 0
@@ -62,8 +61,10 @@ class Flight:
         self._flying: dict[str, _Flown] = {}
         self._owner: dict[str, str] = {}
         self._name, self._number = uuid.uuid4().hex[:8], 0
+        self._suspects: dict[str, str] = {}
+        """Names of the batches of images that may kill workers, by stem."""
         self._blamed: Counter[str] = Counter()
-        """How often Dask said that an image kills workers, by its stem."""
+        """How often Dask said so of one that was alone."""
 
     def events(self, shares: Iterable[Share]) -> Iterator[Event]:
         """Give all ``shares`` to the cluster, and tell what comes back."""
@@ -82,10 +83,9 @@ class Flight:
     def _submit(self, shares: tuple[Share, ...], *, small: bool) -> None:
         from pccs.cluster import work
 
-        name = ""
         if small:
-            key = self._key(work.several)
-            name = key if len(shares) > 1 else f"{self._name}-{shares[0].source.stem}"
+            key, stem = self._key(work.several), shares[0].source.stem
+            name = key if len(shares) > 1 else self._suspects.get(stem, "")
             last = self._client.submit(work.several, self._job, Batch(name, shares), key=key, pure=False)
             parts = []
         else:
@@ -97,7 +97,7 @@ class Flight:
         for future in (last, *(future for future, _ in parts)):
             future.add_done_callback(self._landed.put)
         held = {future.key: (future, planes) for future, planes in parts}
-        self._flying[last.key] = _Flown(shares, last, name, held)
+        self._flying[last.key] = _Flown(shares, last, held)
         self._owner |= dict.fromkeys(held, last.key)
 
     def _parts(self, share: Share, rows: int) -> Iterator[tuple[Future, int]]:
@@ -129,8 +129,11 @@ class Flight:
                 yield Event(flown.shares[0], planes)
             return
         flown = self._flying.pop(future.key)
+        batches.landed(flown.shares)
         found = outcome_of(future)
-        if flown.name and self._deserves_another(flown, found):
+        if not flown.parts and self._deserves_another(flown, found):
+            for share in flown.shares:
+                self._suspects.setdefault(share.source.stem, f"{self._name}-{share.source.stem}")
             batches.again(flown.shares)
         elif found is KILLED:
             yield _ended(flown.shares[0], flown, given_up(flown.shares[0].source.stem))
@@ -158,7 +161,7 @@ class Flight:
             return False
         stem = flown.shares[0].source.stem
         self._blamed[stem] += 1
-        return self._blamed[stem] <= _DEATHS and self._job.times_begun(flown.name) < _DEATHS
+        return self._blamed[stem] <= _DEATHS and self._job.times_begun(self._suspects.get(stem, "")) < _DEATHS
 
 
 def _ended(share: Share, flown: _Flown, error: PccsError | None) -> Event:

@@ -70,7 +70,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Batch:
-    """Images of one task; only tasks of the same images have the same ``name``."""
+    """Images of one task; only tasks of the same images have the same ``name``, and some need none."""
 
     name: str
     shares: tuple[Share, ...]

@@ -50,7 +50,7 @@ class _Room(NamedTuple):
 
 def several(job: Job, batch: Batch) -> Found | None:
     """Segment and write images one after the other; nothing where a worker died of them before."""
-    if _begun(job, batch) > 1 and len(batch.shares) > 1:
+    if batch.name and _begun(job, batch) > 1 and len(batch.shares) > 1:
         return None
     with _ONE_AT_A_TIME:
         with suppress(PccsError):  # told below

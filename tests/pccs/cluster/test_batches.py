@@ -81,10 +81,21 @@ def test_what_is_several_tasks_is_alone():
     assert [batches.small(one) for one in (small, large, stack, image(20, 8))] == [True, False, False, True]
 
 
-def test_what_a_worker_died_of_comes_next_and_alone():
-    batches = Batches([image()] * 100, rows)
+def test_what_a_worker_died_of_comes_one_after_the_other():
+    batches = Batches([image() for _ in range(100)], rows)
     batches.took(0.001, [image()])
     first = batches.next(1)
     assert len(first) == 25
     batches.again(first)
-    assert [len(batches.next(1)) for _ in range(26)] == [1] * 25 + [18]
+    suspect = batches.next(1)
+    assert suspect[0] is first[0]
+    others = batches.next(1)
+    assert len(others) == 18, "while it is tried, others are not held up"
+    batches.landed(others)
+    while batches.next(1):
+        pass
+    for share in first[1:]:
+        batches.landed(suspect)
+        suspect = batches.next(1)
+        assert suspect[0] is share
+        assert batches.next(1) == ()
