@@ -171,6 +171,16 @@ def test_a_wide_network_costs_no_memory_before_it_is_refused(
     assert [device.type for device in made] == ["meta"]
 
 
+@pytest.mark.parametrize("step", [-1, 10**60, float("inf"), float("nan"), [3], None])
+def test_a_step_that_nobody_can_have_reached_is_damage(tmp_path: Path, step: Any) -> None:
+    assert checkpoint.shown({"step": 10**12}, {}) == ({}, 10**12)
+    for facts, tensors in (({"step": step}, {}), ({"step": 1, "kept": step}, {"kept.a": torch.zeros(1)})):
+        if facts.get("kept", 0) is None:
+            continue
+        with pytest.raises(ModelError, match="the checkpoint is damaged"), checkpoint.understood(tmp_path):
+            checkpoint.shown(facts, tensors)
+
+
 def test_what_a_checkpoint_lacks_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="the checkpoint is damaged"), checkpoint.understood(tmp_path):
         _ = {}["model"]

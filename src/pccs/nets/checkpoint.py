@@ -21,6 +21,8 @@ from pccs import atomic
 from pccs.errors import ModelError, is_out_of_memory
 
 FORMAT = 1
+MOST_STEPS = 10**12
+"""Nobody trains longer; a larger number is damage."""
 POINTER = "checkpoint.json"
 KEPT = "kept"
 """Prefix of the teacher of an earlier step; the fact of that name is its step, when it is the one to use."""
@@ -134,8 +136,15 @@ def shown(facts: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, 
     """Weights and step of the model to predict with: the newest teacher, or an earlier one kept for it."""
     earlier = prefixed(KEPT, tensors)
     if facts.get("kept") is not None and earlier:
-        return earlier, int(facts["kept"])
-    return prefixed("teacher", tensors), int(facts["step"])
+        return earlier, _step(facts["kept"])
+    return prefixed("teacher", tensors), _step(facts["step"])
+
+
+def _step(value: Any) -> int:
+    """A step that training can have reached; a file may say anything."""
+    if not 0 <= int(value) <= MOST_STEPS:
+        raise ValueError(f"it has no step {str(value)[:20]}")
+    return int(value)
 
 
 def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -49,7 +49,7 @@ class Measured(_Part):
     ``dice`` with its standard error ``error`` over ``items`` images; ``per_class`` by name.
     """
 
-    step: int = Field(default=0, ge=0, le=10**12)
+    step: int = Field(default=0, ge=0, le=checkpoint.MOST_STEPS)
     dice: float = Field(ge=0, le=1)
     error: float | None = Field(default=None, ge=0, le=10)
     items: int = Field(default=0, ge=0, le=10**9)

@@ -14,6 +14,9 @@ from pccs.errors import MemoryShort, is_out_of_memory
 from pccs.predict.tiles import SMALLER
 
 
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
 def sides_to_try(side: int | None) -> Iterator[int | None]:
     """``side``, then smaller ones; what nobody holds any more is given back before each of these."""
     yield side
@@ -52,6 +55,6 @@ def _trim_heap() -> None:
     While steps follow each other that memory is used again at once (``pccs.worker.launch.MALLOC``); once
     they have ended it would stay with a process that waits. Elsewhere than with glibc nothing is done.
     """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)
+    if _LIBC is not None:
+        with contextlib.suppress(AttributeError):
+            _LIBC.malloc_trim(0)
