@@ -13,7 +13,6 @@ import torch
 from pccs.errors import MemoryShort, is_out_of_memory
 from pccs.predict.tiles import SMALLER
 
-
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
