@@ -36,6 +36,8 @@ _CHANGES = {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os
             "os.link", "os.symlink", "os.utime", "shutil.rmtree", "shutil.move"}  # fmt: skip
 _NEVER = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.connect",
           "pickle.find_class", "ctypes.dlopen"}  # fmt: skip
+_OURS = "pccs.images.hdf5.child"
+"""The process that may die of HDF5 is started again after it has. It has these limits too."""
 
 
 class Guard:
@@ -59,7 +61,7 @@ class Guard:
         elif event in _CHANGES:
             for path in arguments[:2] if event in ("os.rename", "shutil.move") else arguments[:1]:
                 self._check(event, path, itself=event != "os.truncate")
-        elif event in _NEVER:
+        elif event in _NEVER and not (event == "subprocess.Popen" and arguments[1][-1] == _OURS):
             self.found.append(f"{event} {arguments[:1]!r}"[:200])
 
     def _check(self, event: str, path: Any, *, itself: bool = False) -> None:

@@ -15,7 +15,7 @@ ENGINE, PLUGIN = ROOT / "src" / "pccs", ROOT / "napari_pccs"
 GUI = {"qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "napari", "vispy", "magicgui", "pyqtgraph", "superqt"}
 
 LAYERS = (
-    ("errors", "config", "events", "atomic", "labels"),
+    ("errors", "config", "events", "atomic", "labels", "interpreter"),
     ("images", "tidy"),
     ("project",),
     ("samples", "suggest", "worker", "remote"),  # of the worker only the client's side, see TORCH_FREE
@@ -40,10 +40,10 @@ CLIENT_SIDE = {
     "pccs.worker.pipe",
 }
 TORCH_FREE = (
-    "errors", "config", "events", "atomic", "labels", "images", "tidy", "project", "samples", "suggest",
-    "remote",
+    "errors", "config", "events", "atomic", "labels", "interpreter", "images", "tidy", "project", "samples",
+    "suggest", "remote",
 )  # fmt: skip
-OPEN_TO_PLUGIN = {*TORCH_FREE, "worker"} - {"atomic"}
+OPEN_TO_PLUGIN = {*TORCH_FREE, "worker"} - {"atomic", "interpreter"}
 
 
 def modules(package: Path, prefix: str) -> dict[str, Path]:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import IO, TypeAlias
 
 from pccs.errors import ProtocolError, RemoteError
+from pccs.interpreter import creation_flags
 from pccs.remote.messages import MARK, Hello, Message, read_message, write_message
-from pccs.worker.launch import creation_flags
 
 _NOISE = 256 * 1024
 """Bytes a login shell may print before the connection begins."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pccs.errors import RemoteError
-from pccs.worker.launch import python as own_python
+from pccs.interpreter import python as own_python
 
 PATIENCE = 24.0
 """Hours a worker goes on without anybody connected, before it saves and ends."""

@@ -21,6 +21,7 @@ from psygnal import EmitLoopError, Signal
 
 from pccs.errors import ProtocolError, WorkerError
 from pccs.events import Command, Event, Shutdown, decode_event, encode
+from pccs.interpreter import creation_flags
 from pccs.worker import launch, log
 from pccs.worker.ending import describe_end, kill_tree, waited
 from pccs.worker.lines import read_lines
@@ -114,7 +115,7 @@ class WorkerClient:
             stderr=errors,
             env=launch.environment(self.threads),
             close_fds=True,
-            creationflags=launch.creation_flags(),
+            creationflags=creation_flags(),
         )
 
     def send(self, command: Command) -> None:

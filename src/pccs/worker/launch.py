@@ -1,12 +1,13 @@
-"""How the worker process is started: command line, environment, flags. No torch, no Qt."""
+"""How the worker process is started: command line, environment. No torch, no Qt."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from pccs.interpreter import python
 
 MALLOC = ":".join(
     (
@@ -39,16 +40,6 @@ def command_line(project: Path, device: str | None = None) -> list[str]:
     """The exact command line of the worker of ``project``; ``device`` instead of the project's own."""
     chosen = ["--device", device] if device else []
     return [python(), "-m", "pccs.worker", str(project), *chosen]
-
-
-def python(executable: str = sys.executable) -> str:
-    """The interpreter for the worker: on Windows the console one beside ``pythonw``, if it is there."""
-    path = Path(executable)
-    if path.name.lower() == "pythonw.exe":
-        beside = path.with_name("python.exe")
-        if beside.exists():
-            return str(beside)
-    return executable
 
 
 def environment(threads: int | None = None, base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -98,8 +89,3 @@ def _cores() -> int:
     else:
         count = os.cpu_count() or 1
     return count
-
-
-def creation_flags() -> int:
-    """Windows: no console window of its own for a worker started from a windowed program."""
-    return int(getattr(subprocess, "CREATE_NO_WINDOW", 0))

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import psutil
 import pytest
 
+from benchmarks._fuzz_kinds import Room, kinds
 from pccs.errors import ImageError
-from pccs.images import find_images, probe, read_planes
+from pccs.images import CACHE, find_images, probe, read_plane, read_planes
+from pccs.images.hdf5.process import PROCESS
 from pccs.project import Project
 
 STACK = np.random.default_rng(0).integers(0, 60_000, (7, 20, 30)).astype(np.uint16)
@@ -115,14 +123,119 @@ def test_groups_that_hold_each_other_come_to_an_end(tmp_path: Path) -> None:
     assert probe(tmp_path / "a.h5").shape == STACK.shape
 
 
-def test_damage_and_a_missing_package_cost_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_damage_costs_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + b"x" * 100)
     with pytest.raises(ImageError, match="cannot be read as HDF5"):
         probe(tmp_path / "a.h5")
-    with h5py.File(tmp_path / "b.h5", "w") as file:
-        file["raw"] = STACK
-    monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ImageError, match=r"package 'h5py'.*pip install 'napari-pccs\[hdf5\]'"):
-        probe(tmp_path / "b.h5")
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "h5py.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "without"), *filter(None, sys.path)]))
+    PROCESS.stop()  # the next one is without
+    try:
+        with pytest.raises(ImageError, match=r"package 'h5py'.*pip install 'napari-pccs\[hdf5\]'"):
+            probe(written(tmp_path / "a.h5"))
+    finally:
+        PROCESS.stop()
+
+
+def written(path: Path, *, side: int = 30) -> Path:
+    with h5py.File(path, "w") as file:
+        file["raw"] = np.arange(7 * side * side).astype(np.uint16).reshape(7, side, side)
+    return path
+
+
+def reader() -> psutil.Process:
+    """The process that reads."""
+    (found,) = (p for p in psutil.Process().children() if "pccs.images.hdf5.child" in p.cmdline())
+    return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows stops no process")
+def test_a_process_that_ends_on_a_file_costs_that_file_alone(tmp_path: Path) -> None:
+    """Killed in the middle of an answer, where a spoilt file would end the library."""
+    info = probe(written(tmp_path / "a.h5", side=300))
+    first = reader()
+    first.suspend()
+    said: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            read_plane(info, 3)
+        except BaseException as error:
+            said.append(error)
+
+    asking = threading.Thread(target=read)
+    asking.start()
+    time.sleep(0.2)
+    first.kill()
+    asking.join(30)
+    with pytest.raises(ImageError, match=r"a\.h5: the process that reads HDF5 files ended on it \(SIGKILL\)"):
+        raise said[0]
+    assert np.array_equal(read_plane(info, 3)[..., 0].ravel(), np.arange(270_000, 360_000).astype(np.uint16))
+    assert reader() != first
+
+
+def test_the_file_that_ended_libhdf5_costs_a_sentence(tmp_path: Path) -> None:
+    """Input 155 of ``benchmarks.fuzz``: version 2.0.0 of the library crashes on its text attribute."""
+    room = Room(tmp_path, tmp_path, tmp_path, 0)
+    with contextlib.suppress(ImageError):  # another version may find nothing wrong with it
+        kinds()["hdf5"].action(room, 155)()
+    assert probe(written(tmp_path / "good.h5")).shape == (7, 30, 30)
+
+
+def test_a_process_that_cannot_be_started_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    PROCESS.stop()
+    monkeypatch.setattr("pccs.images.hdf5.process.COMMAND", (sys.executable, "-c", "raise SystemExit(3)"))
+    with pytest.raises(ImageError, match=r"a\.h5: the process that reads HDF5 .* started \(status 3\)"):
+        probe(written(tmp_path / "a.h5"))
+    monkeypatch.setattr("pccs.images.hdf5.process.COMMAND", (str(tmp_path / "nowhere"),))
+    with pytest.raises(ImageError, match=r"cannot be started \(.*No such file"):
+        probe(tmp_path / "a.h5")
+    monkeypatch.undo()
+    assert probe(tmp_path / "a.h5").shape == (7, 30, 30)
+
+
+def test_an_interrupted_question_leaves_no_half_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = probe(written(tmp_path / "a.h5"))
+    with monkeypatch.context() as patch:
+        patch.setattr(PROCESS, "_fill", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            read_plane(info, 2)
+    assert read_plane(info, 2)[0, 0, 0] == 1800
+
+
+def interrupted(block: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_closed_file_can_be_removed_and_written_anew(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.h5")
+    info = probe(path)
+    open_files = [Path(one.path).name for one in reader().open_files()]
+    CACHE.close()
+    assert read_plane(probe(written(tmp_path / "b.h5")), 0).shape == (30, 30, 1)  # asked after the closing
+    assert "a.h5" in open_files
+    assert "a.h5" not in [Path(one.path).name for one in reader().open_files()]
+    assert info.shape == probe(written(path)).shape
+
+
+def test_the_process_ends_with_who_started_it(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.h5")
+    code = (
+        "import os, sys, psutil; from pathlib import Path; from pccs.images import probe\n"
+        "probe(Path(sys.argv[1])); print(psutil.Process().children()[0].pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+    )
+    pid = int(done.stdout)
+    until = time.monotonic() + 20
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -239,13 +239,6 @@ def test_the_environment_leaves_a_core_and_respects_the_user():
     assert 1 <= launch.default_threads() <= 8
 
 
-def test_pythonw_gives_way_to_the_console_interpreter_beside_it(tmp_path):
-    (tmp_path / "python.exe").touch()
-    assert launch.python(str(tmp_path / "pythonw.exe")) == str(tmp_path / "python.exe")
-    assert launch.python(str(tmp_path / "other" / "pythonw.exe")).endswith("pythonw.exe")
-    assert launch.python("/usr/bin/python3") == "/usr/bin/python3"
-
-
 def test_the_log_is_moved_aside_when_it_is_large(tmp_path):
     path = log.log_path(tmp_path)
     assert log.last_line(path) == ""
