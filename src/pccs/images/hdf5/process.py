@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from io import BufferedReader
 from itertools import count
@@ -36,7 +37,7 @@ class Hdf5Process:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._numbers = count()
-        self._closed: list[int] = []
+        self._closed: deque[int] = deque()
 
     def number(self) -> int:
         """A new number to open a dataset under."""
@@ -103,12 +104,14 @@ class Hdf5Process:
                     pipe.close()
 
     def _running(self) -> bool:
-        # After a fork the process belongs to the parent, whose questions ours would get mixed with.
-        return self._process is not None and self._owner == os.getpid()
+        # After a fork the process belongs to the parent, whose questions ours would get mixed with. One that
+        # ended while nobody asked says nothing about the file that is asked for next.
+        return self._process is not None and self._owner == os.getpid() and self._process.poll() is None
 
     def _asked(self, path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of the process, started when it does not run."""
         if not self._running():
+            self.stop()
             self._start(path)
         with self._whole(path):
             if self._closed:
@@ -159,6 +162,9 @@ class Hdf5Process:
                 path=path,
                 remedy="Close other programs, then try again",
             ) from error
+        except BaseException:
+            self.stop()
+            raise
 
     def _how(self) -> str:
         """How the process ended; it is waited for and forgotten."""
@@ -170,8 +176,7 @@ class Hdf5Process:
         return f"status {status}"
 
     def _send_closed(self) -> None:
-        closed, self._closed = self._closed, []
-        self._send({"close": closed})
+        self._send({"close": [self._closed.popleft() for _ in range(len(self._closed))]})
 
     def _send(self, request: Mapping[str, Any]) -> None:
         assert self._process is not None
