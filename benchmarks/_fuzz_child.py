@@ -61,7 +61,7 @@ class Guard:
         elif event in _CHANGES:
             for path in arguments[:2] if event in ("os.rename", "shutil.move") else arguments[:1]:
                 self._check(event, path, itself=event != "os.truncate")
-        elif event in _NEVER and not (event == "subprocess.Popen" and arguments[1][-1] == _OURS):
+        elif event in _NEVER and not (event == "subprocess.Popen" and _OURS in arguments[1]):
             self.found.append(f"{event} {arguments[:1]!r}"[:200])
 
     def _check(self, event: str, path: Any, *, itself: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""``python -m pccs.images.hdf5.child``: reads HDF5 for the process that started it, and may die of it.
+"""``python -m pccs.images.hdf5.child SECONDS``: reads HDF5 for who started it, and may die of it.
 
 A line of JSON on stdin asks, a line of JSON on stdout answers; after the answer to a box come its pixels as
 bytes. It ends when stdin does. What is asked:
@@ -9,15 +9,21 @@ bytes. It ends when stdin does. What is asked:
     Its pixels in a box, in this machine's byte order; it is opened when this process has not done so.
 ``{"close": [N, …]}``
     Close. No answer.
+
+On a spoilt file the library may crash, or loop for ever: an answer that takes ``SECONDS`` of the processor,
+and one more for every four million pixels, ends this process, whatever it is doing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,9 +35,10 @@ from pccs.images.optional import optional
 from pccs.images.reader import native
 
 INSTALL = "'napari-pccs[hdf5]'"
-LIMIT = 600.0
-"""Seconds for one answer. The library can loop on a spoilt file, and holds the interpreter while it does:
-only a timer outside the interpreter ends it then."""
+_PACE = 2**22
+"""Pixels a second that every sound file is read faster than."""
+_CLOCK = 900.0
+"""Seconds by the clock, for systems without a timer of the processor. A slow drive takes its time."""
 _MOST = 10_000
 """Groups and datasets that are looked at."""
 
@@ -48,11 +55,28 @@ def main() -> None:
         if "close" in request:
             opened.close(request["close"])
             continue
-        faulthandler.dump_traceback_later(LIMIT, exit=True)
-        answer, pixels = _answered(opened, request)
-        faulthandler.cancel_dump_traceback_later()
+        sides = (stop - start for start, stop in request.get("box", [[0, 0]]))
+        with _ended_after(float(sys.argv[1]) + prod(sides) / _PACE):
+            answer, pixels = _answered(opened, request)
         _say(answers, answer, pixels)
         del pixels  # not kept while nobody asks
+
+
+@contextlib.contextmanager
+def _ended_after(seconds: float) -> Iterator[None]:
+    """End this process when what is done here takes longer.
+
+    The kernel's timers do it: the library holds the interpreter while it loops, and no handler would run.
+    """
+    faulthandler.dump_traceback_later(_CLOCK + seconds, exit=True)
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # nobody handles SIGPROF, which ends a process then
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _say(answers: IO[bytes], answer: dict[str, Any], pixels: NDArray[Any] | None = None) -> None:
