@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import h5py
 import nibabel
 import numpy as np
 from PIL import Image
@@ -65,6 +69,14 @@ def _tiff_bomb(path: Path) -> None:
     packed = b"".join(deflated(BOMB))
     head = tiny_tiff(2**16, BOMB // 2**16, compression=8, count=len(packed))[:180]
     path.write_bytes(head + packed)
+
+
+def _late_loop(path: Path) -> None:
+    """A page, and a hundred and fifty empty ones after it, of which the last leads back into the middle."""
+    first = tiny_tiff(8, 8, count=64)
+    at = [len(first) + 6 * k for k in range(150)]
+    rest = b"".join(struct.pack("<HI", 0, following) for following in [*at[1:], at[75]])
+    path.write_bytes(first[:118] + struct.pack("<I", at[0]) + first[122:] + rest)
 
 
 def _png(path: Path, width: int, height: int, pixels: bytes) -> None:
@@ -135,7 +147,39 @@ def _nifti_bomb(path: Path) -> None:
     path.write_bytes(b"".join(deflated(BOMB, 31, bytes(head))))
 
 
+def _zarr_bomb(folder: Path, codec: str) -> None:
+    """One chunk of a mebibyte that unpacks to :data:`BOMB` bytes, or says so."""
+    head = BOMB.to_bytes(4, "little")
+    packed = {
+        "gzip": lambda: b"".join(deflated(BOMB, 31)),
+        "zlib": lambda: b"".join(deflated(BOMB)),
+        "bz2": lambda: bz2.compress(bytes(2**26)) * (BOMB // 2**26),
+        "lzma": lambda: lzma.compress(bytes(2**26)) * (BOMB // 2**26),
+        "lz4": lambda: head + bytes(64),
+        "blosc": lambda: b"\2\1\x21\1" + head + head + (80).to_bytes(4, "little") + bytes(64),
+        "zstd": lambda: b"\x28\xb5\x2f\xfd\xa0" + head + bytes(64),
+    }[codec]()
+    facts = {
+        "shape": [1024, 1024], "chunks": [1024, 1024], "dtype": "|u1", "fill_value": 0, "order": "C",
+        "filters": None, "compressor": {"id": codec}, "zarr_format": 2,
+    }  # fmt: skip
+    folder.mkdir()
+    (folder / ".zarray").write_text(json.dumps(facts))
+    (folder / "0.0").write_bytes(packed)
+
+
+def _hdf5_bomb(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("raw", (8, 8), "u1", chunks=(8, 8), compression="gzip")
+        data.id.write_direct_chunk((0, 0), b"".join(deflated(BOMB)))
+
+
+ZARR_CODECS = ("gzip", "zlib", "bz2", "lzma", "lz4", "blosc", "zstd")
+
+
 IMAGES: dict[str, Make] = {
+    **{f"bomb-{codec}.zarr": partial(_zarr_bomb, codec=codec) for codec in ZARR_CODECS},
+    "bomb.h5": _hdf5_bomb,
     "claim.tif": lambda p: p.write_bytes(tiny_tiff(HUGE, HUGE)),
     "claim-deflate.tif": lambda p: p.write_bytes(tiny_tiff(HUGE, HUGE, compression=8)),
     "claim-lzw.tif": lambda p: p.write_bytes(tiny_tiff(60_000, 60_000, compression=5)),
@@ -144,6 +188,7 @@ IMAGES: dict[str, Make] = {
     "zero.tif": lambda p: p.write_bytes(tiny_tiff(0, 0)),
     "bits.tif": lambda p: p.write_bytes(tiny_tiff(8, 8, bits=60_000)),
     "bomb.tif": _tiff_bomb,
+    "late-loop.tif": _late_loop,
     "loop.tif": lambda p: p.write_bytes(tiny_tiff(8, 8, count=64)[:118] + struct.pack("<I", 8) + b"\0" * 200),
     "claim.png": lambda p: _png(p, 2 * HUGE, 2 * HUGE, zlib.compress(b"\0" * 100)),
     "claim-modest.png": lambda p: _png(p, 13_000, 13_000, zlib.compress(b"\0" * 100)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,7 +25,8 @@ def stem_of(path: str | Path) -> str:
     for suffix in _DOUBLE:
         if name.lower().endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)]
-    if Path(path).suffix.lower() not in SUFFIXES and Path(path).is_dir():
+    # Not Path.is_dir: it raises where a list of masks gives a name that is too long for any file.
+    if Path(path).suffix.lower() not in SUFFIXES and os.path.isdir(path):
         return name  # the name of a folder, where a dot is a dot
     return Path(name).stem
 

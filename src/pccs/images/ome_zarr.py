@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from pccs.errors import ImageError
+from pccs.images import zarr_chunks
 from pccs.images.axes import check_axes, guess_axes
 from pccs.images.chunks import ChunkedReader
-from pccs.images.optional import optional
 from pccs.images.reader import check_dtype
 from pccs.images.zarr_files import array_facts, attributes, inside, is_zarr
 
@@ -121,8 +121,7 @@ def _opened(place: Path, folder: Path) -> Any:
     if not facts:
         raise ImageError("its 'multiscales' names no data", path=folder, remedy="Copy it again")
     _check_numbers(str(facts.get("data_type", facts.get("dtype"))), folder)
-    zarr = optional("zarr", "OME-Zarr", folder, install=INSTALL)
-    return zarr.open_array(place, mode="r", zarr_format=3 if "node_type" in facts else 2)
+    return zarr_chunks.opened(place, folder, facts, install=INSTALL)
 
 
 def _check_numbers(dtype: str, folder: Path) -> None:

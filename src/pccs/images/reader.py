@@ -79,6 +79,11 @@ def check_packing(n_bytes: int, packed: int, path: Path) -> None:
         )
 
 
+def memory_share() -> int:
+    """Bytes of pixels that may be read at once."""
+    return int(_SHARE * memory_room())
+
+
 def memory_room() -> int:
     """Bytes this process may have: the machine's memory, or what a limit (``ulimit -v``) leaves of it."""
     total = int(psutil.virtual_memory().total)

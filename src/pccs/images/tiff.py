@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pccs.errors import ImageError
 from pccs.images.axes import rename_axes
 from pccs.images.reader import Index, check_dtype, check_memory, check_packing, native, native_dtype
+from pccs.images.tiff_chain import check_chain
 from pccs.images.tiff_parts import has_parts, read_part
 
 _MICRO = {"um": "µm", "micron": "µm", "microns": "µm", "micrometer": "µm", "\\u00B5m": "µm", "μm": "µm"}
@@ -32,6 +33,7 @@ class TiffReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        check_chain(path)
         self._file = tifffile.TiffFile(path)
         try:
             with _complaints() as complaints:

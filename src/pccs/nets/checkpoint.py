@@ -117,17 +117,33 @@ def flatten_optimiser(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
+_KEPT_OF = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "SGD": {"momentum_buffer"}}
+"""What an optimiser keeps of a weight it has moved; all but ``step`` are of its shape."""
+
+
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what :func:`flatten_optimiser` gave."""
+    """Put back what :func:`flatten_optimiser` gave.
+
+    Raises
+    ------
+    ValueError, LookupError
+        If it is not what this optimiser keeps of these weights: torch would find that out at the next step.
+    """
     weights = [w for group in optimiser.param_groups for w in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimiser."):
             _, number, name = key.split(".")
             weight = weights[int(number)]
+            if value.shape != (() if name == "step" else weight.shape):
+                raise ValueError(f"{key[:60]} has the shape {tuple(value.shape)}")
             # A fused step walks through weights and moments in the order they lie in memory.
-            lying = torch.empty_like(weight).copy_(value) if value.shape == weight.shape else value
+            lying = value if name == "step" else torch.empty_like(weight).copy_(value)
             state.setdefault(int(number), {})[name] = lying
+    expected = _KEPT_OF[type(optimiser).__name__]
+    for place, kept in state.items():
+        if kept.keys() != expected:
+            raise ValueError(f"of weight {place} the optimiser has {', '.join(sorted(kept))[:60]}")
     if state:
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 

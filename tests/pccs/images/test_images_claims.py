@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import nibabel
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 import tifffile
 from skimage.io import imsave
 
-from benchmarks._fuzz_hostile import tiny_tiff
+from benchmarks._fuzz_hostile import IMAGES, tiny_tiff
 from pccs.errors import ImageError, PccsError
-from pccs.images import probe, read_plane, reader
+from pccs.images import CACHE, probe, read_plane, reader, tiff_chain
 from pccs.images.opened import explained
 from pccs.images.raster import RasterReader
+
+ByteOrder: TypeAlias = Literal["<", ">"]
 
 
 @pytest.mark.parametrize(
@@ -107,3 +110,27 @@ def test_what_only_a_programmer_understands_is_not_said(tmp_path: Path) -> None:
         explained(tmp_path, "it cannot be read"),
     ):
         raise ValueError("malformed node: <ast.Name object at 0x7f9058ed4460>")
+
+
+@pytest.mark.parametrize("name", ["loop.tif", "late-loop.tif"])
+def test_pages_that_lead_back_have_no_end_and_are_refused(tmp_path: Path, name: str) -> None:
+    IMAGES[name](tmp_path / name)
+    with pytest.raises(ImageError, match=r"its pages lead back to an earlier one after \d+"):
+        probe(tmp_path / name)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+def test_the_chain_of_pages_is_walked_as_it_is_written(
+    tmp_path: Path, order: ByteOrder, big: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif", bigtiff=big, byteorder=order) as writer:
+        for _ in range(5):
+            writer.write(np.zeros((8, 9), np.uint8), contiguous=False, metadata=None)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file, (tmp_path / "a.tif").open("rb") as plain:
+        assert list(tiff_chain._offsets(plain)) == [page.offset for page in file.pages]
+    assert probe(tmp_path / "a.tif").n_planes == 5
+    monkeypatch.setattr(tiff_chain, "_MOST_PAGES", 4)
+    CACHE.close()
+    with pytest.raises(ImageError, match="too many pages; allowed: 4"):
+        probe(tmp_path / "a.tif")

@@ -283,3 +283,13 @@ def test_zips_that_are_no_rois(tmp_path: Path) -> None:
     for name, says in (("none", "holds no ROI"), ("bad", "as ImageJ ROIs"), ("broken", "as ImageJ ROIs")):
         with pytest.raises(Exception, match=says):
             read_rois(tmp_path / f"{name}.zip", PLANE)
+
+
+def test_a_name_too_long_for_any_file_is_a_name_all_the_same(tmp_path: Path) -> None:
+    listed = [
+        {"id": k, "file_name": name, "height": 20, "width": 30} for k, name in enumerate(("ä" * 999, "b.png"))
+    ]
+    assert coco_stems(put(tmp_path / "a.json", {"images": listed, "annotations": [], "categories": []})) == {
+        "ä" * 999,
+        "b",
+    }

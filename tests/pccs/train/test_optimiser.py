@@ -61,6 +61,28 @@ def test_it_goes_on_from_what_was_saved(name: str) -> None:
         assert torch.equal(mine, other)
 
 
+_SPOILT = {
+    "renamed": lambda key, value: (f"{key}x", value),
+    "of another weight": lambda key, value: (key.replace(".1.", ".7."), value),
+    "shorter": lambda key, value: (key, value.reshape(-1)[None, :1]),
+}
+
+
+@pytest.mark.parametrize("change", _SPOILT)
+@pytest.mark.parametrize(
+    ("optimiser", "name"),
+    [("adamw", "exp_avg"), ("adamw", "exp_avg_sq"), ("adamw", "step"), ("sgd", "momentum_buffer")],
+)
+def test_what_another_optimiser_kept_is_not_taken(optimiser: str, name: str, change: str) -> None:
+    net = _weights()
+    before = build_optimiser(net, _settings(optimiser))
+    _take_steps(net, before, 2)
+    kept = flatten_optimiser(before)
+    key, value = _SPOILT[change](f"optimiser.1.{name}", kept.pop(f"optimiser.1.{name}"))
+    with pytest.raises((ValueError, LookupError)):
+        restore_optimiser(build_optimiser(net, _settings(optimiser)), {**kept, key: value})
+
+
 _TRAINING = """
 import sys
 from pathlib import Path

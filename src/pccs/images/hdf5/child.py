@@ -28,11 +28,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from pccs.errors import ImageError
 from pccs.images.optional import optional
-from pccs.images.reader import native
+from pccs.images.reader import memory_share, native
 
 INSTALL = "'napari-pccs[hdf5]'"
 _PACE = 2**22
@@ -46,6 +47,7 @@ _MOST = 10_000
 def main() -> None:
     """Answer until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who asks
+    _limit_memory()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     opened = Opened()
@@ -60,6 +62,18 @@ def main() -> None:
             answer, pixels = _answered(opened, request)
         _say(answers, answer, pixels)
         del pixels  # not kept while nobody asks
+
+
+def _limit_memory() -> None:
+    """Twice what is read at once, and a GiB: a few packed bytes can unpack to more than the machine has."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = int(psutil.Process().memory_info().vms) + 2 * memory_share() + 2**30
+    if soft == resource.RLIM_INFINITY or most < soft:
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 @contextlib.contextmanager
