@@ -152,11 +152,11 @@ def shown(facts: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, 
     """Weights and step of the model to predict with: the newest teacher, or an earlier one kept for it."""
     earlier = prefixed(KEPT, tensors)
     if facts.get("kept") is not None and earlier:
-        return earlier, _step(facts["kept"])
-    return prefixed("teacher", tensors), _step(facts["step"])
+        return earlier, step_of(facts["kept"])
+    return prefixed("teacher", tensors), step_of(facts["step"])
 
 
-def _step(value: Any) -> int:
+def step_of(value: Any) -> int:
     """A step that training can have reached; a file may say anything."""
     if not 0 <= int(value) <= MOST_STEPS:
         raise ValueError(f"it has no step {str(value)[:20]}")

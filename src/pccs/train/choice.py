@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, Field
 from torch import Tensor
 
+from pccs.train.looks import Share
 from pccs.train.quality import Estimate
 
 SMOOTHED_OVER = 3
@@ -32,8 +34,17 @@ class Best:
     """The best model so far: its step, smoothed Dice and standard error (``None``: unknown)."""
 
     step: int
-    dice: float
-    error: float | None
+    dice: Share
+    error: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+
+
+class _State(BaseModel):
+    """What a checkpoint says of :class:`Choice`."""
+
+    best: Best | None = None
+    showing_best: bool = False
+    recent: list[Share] = []
+    measured_on: dict[str, int] = {}
 
 
 class Choice:
@@ -110,12 +121,11 @@ class Choice:
 
     def restore(self, state: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
         """Go on from :meth:`state`; without ``weights`` there is no best model any more."""
-        best = state.get("best")
-        self.best = Best(**best) if best and weights else None
+        known = _State.model_validate(state)
+        self.best = known.best if weights else None
         self.weights = {k: v.clone() for k, v in weights.items()} if self.best else {}
-        self.showing_best = bool(state.get("showing_best")) and self.best is not None
-        self._recent = [float(d) for d in state.get("recent", [])]
-        self._measured_on = {str(k): int(v) for k, v in state.get("measured_on", {}).items()}
+        self.showing_best = known.showing_best and self.best is not None
+        self._recent, self._measured_on = known.recent, known.measured_on
 
 
 def _clearly_worse(dice: float, error: float | None, best: Best) -> bool:

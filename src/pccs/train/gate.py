@@ -13,6 +13,7 @@ from typing import Any
 
 from pccs.config import MethodSettings
 from pccs.method.uncertainty import ramp
+from pccs.nets.checkpoint import step_of
 
 _PATIENCE = 4
 """Times ``gate_step`` for which a teacher below the bar is young, and not yet short of labels."""
@@ -87,7 +88,7 @@ class Gate:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state`."""
         opened, quality = state["opened_at"], state["quality"]
-        self.opened_at = None if opened is None else int(opened)
+        self.opened_at = None if opened is None else step_of(opened)
         self.quality = None if quality is None else float(quality)
 
     def _open_if_due(self, step: int) -> None:

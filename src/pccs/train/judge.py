@@ -217,7 +217,7 @@ class Judge:
         if state is None:
             self.looks = FirstLooks(admitted=set(self._annotated()))
         else:
-            self.looks = FirstLooks.from_state(state["looks"])
+            self.looks = FirstLooks.from_state(state["looks"], len(self.classes))
             device = self.sampler.store.device
             self.choice.restore(state["choice"], {k: v.to(device) for k, v in kept.items()})
         self._untold, self.last = [], None

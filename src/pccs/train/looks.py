@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
+from pydantic import BaseModel, Field
 
 FEWEST = 5
 """Annotated items from which on some are kept back."""
@@ -29,6 +30,10 @@ YOUNG = 50
 """Before this step a look would measure the beginning of training and nothing else."""
 
 
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+"""Checked where a checkpoint is read, which may be a stranger's or damaged."""
+
+
 @dataclass(frozen=True)
 class Look:
     """What the teacher made of an item it had never been trained on.
@@ -38,10 +43,18 @@ class Look:
     """
 
     item: str
-    step: int
-    counts: list[list[int]]
-    dice: float | None
-    held_out: float | None
+    step: Annotated[int, Field(ge=0)]
+    counts: list[list[Annotated[int, Field(ge=0, lt=2**53)]]]
+    dice: Share | None
+    held_out: Share | None
+
+
+class _State(BaseModel):
+    """What a checkpoint says of :class:`FirstLooks`."""
+
+    admitted: set[str]
+    waiting: dict[str, int]
+    looks: list[Look]
 
 
 @dataclass
@@ -113,13 +126,18 @@ class FirstLooks:
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> FirstLooks:
-        """Go on from :meth:`state`."""
-        return cls(
-            admitted=set(state["admitted"]),
-            waiting={str(k): int(v) for k, v in state["waiting"].items()},
-            looks=[Look(**look) for look in state["looks"]],
-        )
+    def from_state(cls, state: dict[str, Any], classes: int) -> FirstLooks:
+        """Go on from :meth:`state`, of a model of so many classes.
+
+        Raises
+        ------
+        ValueError
+            If it is none.
+        """
+        known = _State.model_validate(state)
+        if any(np.shape(look.counts) != (classes, 3) for look in known.looks):
+            raise ValueError("the counts of a look are not those of these classes")
+        return cls(known.admitted, known.waiting, looks=known.looks)
 
 
 def plan(

@@ -309,7 +309,7 @@ class Trainer:
         learner.memory.load_state_dict(checkpoint.prefixed("memory", tensors))
         checkpoint.restore_optimiser(learner.optimiser, tensors)
         restore_generator(learner.generator, tensors["random"])
-        self.step_count, self.seconds = int(facts["step"]), float(facts["seconds"])
+        self.step_count, self.seconds = checkpoint.step_of(facts["step"]), float(facts["seconds"])
         self.gate.restore(facts["gate"])
         self.sampler.restore(facts["random"])
         kept = checkpoint.prefixed(checkpoint.KEPT, tensors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import torch
@@ -149,3 +150,13 @@ def test_without_its_weights_there_is_no_best() -> None:
     again.restore(declined().state(), {})
     assert again.shown_step is None
     assert again.best is None
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [{"best": {"step": 5}}, {"best": {"step": 5, "dice": "much", "error": None}}, {"recent": ["a"]},
+     {"recent": [1e999]}, {"measured_on": {"a": "many"}}, {"best": {"step": 5, "dice": 0.5, "error": -1}}],
+)  # fmt: skip
+def test_a_choice_that_nobody_can_have_made_is_damage(spoilt: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        Choice().restore({**declined().state(), **spoilt}, weights(5))

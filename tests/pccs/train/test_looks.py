@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -129,7 +130,25 @@ def test_the_newest_looks_count() -> None:
 
 def test_state_goes_through_json() -> None:
     looks = FirstLooks({"a"}, {"b": 400}, {"c"}, [look()])
-    again = FirstLooks.from_state(json.loads(json.dumps(looks.state())))
+    again = FirstLooks.from_state(json.loads(json.dumps(looks.state())), classes=2)
     assert (again.admitted, again.waiting, again.looks) == (looks.admitted, looks.waiting, looks.looks)
     again.follow({"a", "b", "c"}, 500)
     assert again.arrived == {"c"}, "what had arrived arrives again"
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"admitted": ["a", 3]},
+        {"waiting": {"a": "soon"}},
+        {"looks": [{"item": "a", "step": 1, "counts": [[1, 2, 3]] * 3, "dice": 0.5, "held_out": None}]},
+        {"looks": [{"item": "a", "step": 1, "counts": [[1, 2, 3], [1]], "dice": 0.5, "held_out": None}]},
+        {"looks": [{"item": "a", "step": 1, "counts": [[1, 2, 3]] * 2, "dice": "much", "held_out": 0.5}]},
+        {"looks": [{"item": "a", "step": 1, "counts": [[1, 2, 3]] * 2, "dice": 0.5, "held_out": 2.0}]},
+        {"looks": [{"item": "a", "step": -1, "counts": [[1, 2, 3]] * 2, "dice": 0.5, "held_out": 0.5}]},
+        {"looks": {}},
+    ],
+)
+def test_looks_that_nobody_can_have_had_are_damage(spoilt: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"validation error|counts|inhomogeneous"):
+        FirstLooks.from_state({**FirstLooks().state(), **spoilt}, classes=2)
