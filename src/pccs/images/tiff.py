@@ -20,6 +20,7 @@ from pccs.errors import ImageError
 from pccs.images.axes import rename_axes
 from pccs.images.reader import Index, check_dtype, check_memory, check_packing, native, native_dtype
 from pccs.images.tiff_chain import check_chain
+from pccs.images.tiff_companions import check_companions, check_pages, readable
 from pccs.images.tiff_parts import has_parts, read_part
 
 _MICRO = {"um": "µm", "micron": "µm", "microns": "µm", "micrometer": "µm", "\\u00B5m": "µm", "μm": "µm"}
@@ -45,7 +46,9 @@ class TiffReader:
             raise
 
     def _read_header(self, path: Path) -> None:
+        check_companions(self._file, path)
         series = self._file.series[0]
+        check_pages(series, path)
         check_dtype(series.dtype, path)
         _check_whole(series, path)
         self._series = series
@@ -92,7 +95,8 @@ class TiffReader:
             bounds = [slice(*k.indices(n)[:2]) for k, n in zip(rest[:2], self._page_shape, strict=False)
                       if isinstance(k, slice)]  # fmt: skip
             if [b.stop - b.start for b in bounds] != list(self._page_shape[:2]):
-                part = read_part(page, *bounds)
+                with readable(page):
+                    part = read_part(page, *bounds)
                 if part is not None:
                     return part[(slice(None), slice(None), *rest[2:])]
         return self._page(number)[rest]
@@ -101,7 +105,8 @@ class TiffReader:
         page = self._series.pages[number]
         if page is None:  # OME allows planes nobody recorded
             return np.zeros(self._page_shape, self.dtype)
-        array: NDArray[Any] = page.asarray().reshape(self._page_shape)
+        with readable(page):
+            array: NDArray[Any] = page.asarray().reshape(self._page_shape)
         return array
 
     def close(self) -> None:
@@ -119,15 +124,13 @@ def _sample_axes(series: Any) -> str:
 
 
 def _check_whole(series: Any, path: Path) -> None:
-    size = path.stat().st_size
     page = series.keyframe
-    pages = [page, series.pages[len(series.pages) - 1]]
-    ends = [
-        o + n for p in pages if p is not None for o, n in zip(p.dataoffsets, p.databytecounts, strict=False)
-    ]
-    if series.dataoffset is not None:
-        ends.append(series.dataoffset + series.nbytes)
-    if ends and max(ends) > size:
+    for one in (page, series.pages[len(series.pages) - 1]):
+        if one is not None:
+            ends = (o + n for o, n in zip(one.dataoffsets, one.databytecounts, strict=False))
+            if max(ends, default=0) > one.parent.filehandle.size:
+                raise _truncated(path)
+    if series.dataoffset is not None and series.dataoffset + series.nbytes > path.stat().st_size:
         raise _truncated(path)
     mapped = series.dataoffset is not None and page.is_memmappable
     check_memory(0 if mapped else _at_once(page), path)

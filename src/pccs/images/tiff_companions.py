@@ -1,0 +1,78 @@
+"""Other files whose pages an OME-TIFF says are its own: those beside it, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+from xml.etree import ElementTree
+
+import tifffile
+
+from pccs.errors import ImageError
+from pccs.images.tiff_chain import check_chain
+
+
+def check_companions(file: tifffile.TiffFile, path: Path) -> None:
+    """Refuse a file that names others elsewhere, or such as cannot be read, before tifffile opens them.
+
+    Raises
+    ------
+    ImageError
+        If one of the names leads out of the folder: a stranger's file could show any of yours.
+    """
+    folder = path.resolve().parent
+    for name in _named(file.ome_metadata if file.is_ome else None):
+        if name == ".." or not name == PurePosixPath(name).name == PureWindowsPath(name).name:
+            raise _elsewhere(name, path)
+        if (folder / name).is_file() and folder / name != path.resolve():
+            check_chain(folder / name)
+
+
+def check_pages(series: Any, path: Path) -> None:
+    """Refuse pages of files elsewhere, whatever named them.
+
+    Raises
+    ------
+    ImageError
+        If there are any.
+    """
+    if series.is_multifile:
+        for page in series.pages:
+            handle = None if page is None else page.parent.filehandle
+            if handle is not None and Path(handle.path).resolve().parent != path.resolve().parent:
+                raise _elsewhere(handle.name, path)
+
+
+@contextmanager
+def readable(page: Any) -> Iterator[None]:
+    """The file of a page, opened while it is read: tifffile closes all but the one that names the others."""
+    handle = page.parent.filehandle
+    if not handle.closed:
+        yield
+        return
+    handle.open()
+    try:
+        yield
+    finally:
+        handle.close()
+
+
+def _named(xml: str | None) -> set[str]:
+    if not xml or "FileName" not in xml:
+        return set()
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError:
+        return set()
+    return {name for one in root.iter() if (name := one.get("FileName"))}
+
+
+def _elsewhere(name: str, path: Path) -> ImageError:
+    return ImageError(
+        f"it takes pixels from {name!r}",
+        path=path,
+        allowed="files in its own folder",
+        remedy="Put them into one folder, or do not trust this file",
+    )

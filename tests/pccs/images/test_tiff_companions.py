@@ -1,0 +1,99 @@
+"""OME-TIFF of several files: read as one image from any of them, and never from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from benchmarks._fuzz_hostile import IMAGES
+from pccs.errors import ImageError
+from pccs.images import probe, read_planes, read_region
+
+STACK = np.random.default_rng(0).integers(0, 255, (3, 40, 50), np.uint8)
+
+
+def named(plane: int, name: str) -> str:
+    identity = f'<UUID FileName="{name}">urn:uuid:{plane:032x}</UUID>'
+    return f'<TiffData FirstZ="{plane}" IFD="0" PlaneCount="1">{identity}</TiffData>'
+
+
+def written(folder: Path, names: Sequence[str], **options: Any) -> Path:
+    """A plane of the stack in each file, and in each the same description of them all; the first."""
+    folder.mkdir(exist_ok=True)
+    xml = tifffile.OmeXml()
+    xml.addimage(STACK.dtype.str[1:], STACK.shape, (3, 1, 1, 40, 50, 1), axes="ZYX")
+    planes = "".join(named(k, name) for k, name in enumerate(names))
+    text = re.sub(r"<TiffData.*?/>", planes, xml.tostring(), count=1)
+    for plane, name in zip(STACK, names, strict=False):
+        tifffile.imwrite(
+            folder / name,
+            plane,
+            photometric="minisblack",
+            metadata=None,
+            description=text.encode(),
+            **options,
+        )
+    return folder / names[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}, {"tile": (16, 16), "compression": "zlib"}])
+@pytest.mark.parametrize("first", [0, 2])
+def test_several_files_are_one_image(tmp_path: Path, options: dict[str, Any], first: int) -> None:
+    names = ["a.ome.tif", "b.ome.tif", "c.ome.tif"]
+    written(tmp_path / "set", names, **options)
+    info = probe(tmp_path / "set" / names[first])
+    assert (info.axes, info.shape) == ("ZYX", STACK.shape)
+    assert np.array_equal(read_planes(info)[..., 0], STACK)
+    assert np.array_equal(read_region(info, 1, slice(3, 30), slice(17, 45))[..., 0], STACK[1, 3:30, 17:45])
+
+
+def test_a_larger_companion_is_no_sign_of_a_short_file(tmp_path: Path) -> None:
+    first = written(tmp_path / "set", ["a.ome.tif", "b.ome.tif", "c.ome.tif"])
+    content = (tmp_path / "set" / "c.ome.tif").read_bytes()
+    with tifffile.TiffFile(tmp_path / "set" / "c.ome.tif") as file:
+        at = file.pages.first.dataoffsets[0]
+        tag = file.pages.first.tags["StripOffsets"].valueoffset
+    far = 100_000
+    moved = bytearray(content.ljust(far, b"\0") + content[at : at + STACK[2].size])
+    moved[tag : tag + 4] = far.to_bytes(4, "little")
+    (tmp_path / "set" / "c.ome.tif").write_bytes(moved)
+    assert np.array_equal(read_planes(probe(first))[2, ..., 0], STACK[2])
+
+
+@pytest.mark.parametrize(
+    "name", ["../b.ome.tif", "/b.ome.tif", "..", "deep/b.ome.tif", r"..\b.ome.tif", "c:b.tif"]
+)
+def test_pixels_of_files_elsewhere_are_not_read(tmp_path: Path, name: str) -> None:
+    written(tmp_path, ["b.ome.tif"])
+    first = written(tmp_path / "set", ["a.ome.tif"])
+    tifffile.tiffcomment(
+        first, tifffile.tiffcomment(first).replace("</Pixels>", named(1, name) + "</Pixels>").encode()
+    )
+    with pytest.raises(
+        ImageError, match=r"a\.ome\.tif: it takes pixels from .*; allowed: files in its own folder"
+    ):
+        probe(first)
+
+
+@pytest.mark.skipif(not hasattr(Path, "symlink_to"), reason="no links here")
+def test_a_link_beside_it_leads_nowhere(tmp_path: Path) -> None:
+    secret = written(tmp_path, ["secret.ome.tif"])
+    first = written(tmp_path / "set", ["a.ome.tif", "b.ome.tif", "c.ome.tif"])
+    (tmp_path / "set" / "b.ome.tif").unlink()
+    (tmp_path / "set" / "b.ome.tif").symlink_to(secret)
+    with pytest.raises(ImageError, match=r"it takes pixels from 'secret\.ome\.tif'"):
+        probe(first)
+
+
+def test_a_companion_without_end_is_refused(tmp_path: Path) -> None:
+    first = written(tmp_path / "set", ["a.ome.tif", "b.ome.tif", "c.ome.tif"])
+    (tmp_path / "set" / "c.ome.tif").unlink()
+    IMAGES["late-loop.tif"](tmp_path / "set" / "c.ome.tif")
+    with pytest.raises(ImageError, match=r"c\.ome\.tif: its pages lead back"):
+        probe(first)
