@@ -104,7 +104,7 @@ def test_training_elsewhere_survives_a_cut_a_killed_window_and_a_reboot(
     assert (state.state, state.detail) == ("training", "Not connected to lab; it goes on there.")
     relay.mend()
     ears.until(lambda: any("is connected again" in words for words in ears.notices()))
-    assert "Not connected" not in ears.all(ev.StateChanged)[-1].detail
+    ears.until(lambda: "Not connected" not in ears.all(ev.StateChanged)[-1].detail)
     ears.until(lambda: ears.all(ev.Snapshot, before))
     until((copy / "annotations" / "cells_30.r0002.tif").is_file)
     steps = [e.step for e in ears.all(ev.Stepped)]
