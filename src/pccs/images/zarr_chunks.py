@@ -49,7 +49,8 @@ def opened(place: Path, folder: Path, facts: Mapping[str, Any], *, install: str)
     zarr = optional("zarr", "OME-Zarr", folder, install=install)
     store = _guarded(place)
     array = zarr.open_array(store, mode="r", zarr_format=3 if "node_type" in facts else 2)
-    store.limits = Limits(folder, _codec(facts), prod(array.chunks) * array.dtype.itemsize)
+    stored = array.shards or array.chunks  # what a file holds
+    store.limits = Limits(folder, _codec(facts), prod(stored) * array.dtype.itemsize)
     return array
 
 
@@ -63,7 +64,7 @@ class Limits:
     codec
         The outermost one.
     pixels
-        Bytes of a chunk's pixels.
+        Bytes of the pixels in a file.
     """
 
     def __init__(self, folder: Path, codec: str, pixels: int) -> None:
@@ -77,8 +78,7 @@ class Limits:
 
     def check(self, packed: bytes) -> None:
         """Refuse a chunk that unpacks to more than any sound one."""
-        claimed = _CLAIMS[self._codec](packed, self._most) if self._codec in _CLAIMS else 0
-        if claimed > self._most:
+        if self._codec in _CLAIMS and (claimed := _CLAIMS[self._codec](packed, self._most)) > self._most:
             raise self._refusal(claimed)
 
     def _refusal(self, claimed: int) -> ImageError:
