@@ -181,6 +181,14 @@ def test_a_step_that_nobody_can_have_reached_is_damage(tmp_path: Path, step: Any
             checkpoint.shown(facts, tensors)
 
 
+@pytest.mark.parametrize("named", [None, 3, {"a": "x" * 9999}, "x" * 9999])
+def test_a_checkpoint_that_names_no_file_costs_a_short_sentence(tmp_path: Path, named: Any) -> None:
+    (tmp_path / "checkpoint.json").write_text(json.dumps({"format": 1, "step": 1, "tensors": named}))
+    with pytest.raises(ModelError, match="it names no file of tensors") as said:
+        checkpoint.read(tmp_path)
+    assert len(str(said.value)) < 300 + len(str(tmp_path))
+
+
 def test_what_a_checkpoint_lacks_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="the checkpoint is damaged"), checkpoint.understood(tmp_path):
         _ = {}["model"]

@@ -24,6 +24,7 @@ FORMAT = 1
 MOST_STEPS = 10**12
 """Nobody trains longer; a larger number is damage."""
 POINTER = "checkpoint.json"
+_LONGEST_NAME = 100
 KEPT = "kept"
 """Prefix of the teacher of an earlier step; the fact of that name is its step, when it is the one to use."""
 
@@ -60,7 +61,21 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             path=pointer,
             remedy="It was written by another version of pccs: update, or train with --fresh",
         )
-    return facts, read_tensors(folder / Path(str(facts.get("tensors"))).name)
+    return facts, read_tensors(tensors_at(folder, facts))
+
+
+def tensors_at(folder: Path, facts: dict[str, Any]) -> Path:
+    """The file in ``folder`` that a checkpoint says its tensors are in.
+
+    Raises
+    ------
+    ModelError
+        If it names none.
+    """
+    name = facts.get("tensors")
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        raise ModelError("it names no file of tensors", path=folder / POINTER, remedy="Train with --fresh")
+    return folder / Path(name).name
 
 
 @contextmanager

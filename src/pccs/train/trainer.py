@@ -298,7 +298,7 @@ class Trainer:
             self.run.discard()  # it began in this session: nothing of it is older
             return
         before = checkpoint.read_json(self.run.path / f"{self._began_at}.json")
-        tensors = checkpoint.read_tensors(self.run.path / str(before["tensors"]))
+        tensors = checkpoint.read_tensors(checkpoint.tensors_at(self.run.path, before))
         self._restore(before, tensors)
         self.save()
 
