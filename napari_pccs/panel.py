@@ -29,6 +29,7 @@ from napari_pccs.footer import Footer
 from napari_pccs.items_menu import ItemsMenu
 from napari_pccs.items_view import ItemsView
 from napari_pccs.look_bar import LookBar
+from napari_pccs.messages import tell
 from napari_pccs.panels.annotate import AnnotateStage
 from napari_pccs.panels.export import ExportStage
 from napari_pccs.panels.images import ImagesStage
@@ -91,7 +92,7 @@ class PccsPanel(QWidget):
         self.items_menu = ItemsMenu(self.desk, self.items)
         self._build()
         self._end_preferences = preferences.watch(self._preferences_changed)
-        self.session.signals.said.connect(ui.tell)
+        self.session.signals.said.connect(tell)
         self.session.signals.project_changed.connect(self._project_changed)
         napari_viewer.events.theme.connect(self._restyle)
         self._restyle()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,7 +9,6 @@ from psygnal import EmitLoopError
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import (
-    QApplication,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -22,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_pccs import unforeseen
+from napari_pccs.messages import tell
 from pccs.errors import PccsError
 
 SPACE = 6
@@ -197,32 +196,6 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def tell(level: str, sentence: str) -> None:
-    """Show a sentence where napari shows its messages; one about the program's own mistakes with a report."""
-    if level == "unforeseen" and unforeseen.tell(sentence):
-        return
-    from napari.utils import notifications
-
-    show = {"error": notifications.show_error, "warning": notifications.show_warning}
-    show.get(level, notifications.show_info)(sentence)
-    _told.append(sentence)
-    _close_old()
-
-
-SHOWN = 3
-"""Messages of ours that stay open in a window behind others."""
-_told: deque[str] = deque(maxlen=100)
-
-
-def _close_old() -> None:
-    """napari closes a message after a while in the active window alone: behind others they would pile up."""
-    found = [w for w in QApplication.allWidgets() if type(w).__name__ == "NapariQtNotification"]
-    in_order = list(getattr(type(found[0]), "_instances", ())) if found else []
-    waiting = [w for w in in_order if w in found and not w.isActiveWindow() and w.message.text() in _told]
-    for widget in waiting[:-SHOWN]:
-        widget.close()
 
 
 @contextmanager
