@@ -315,7 +315,7 @@ class Trainer:
         kept = checkpoint.prefixed(checkpoint.KEPT, tensors)
         self.judge.restore(facts.get("judge"), kept, self.step_count)
         self.run.forget_metrics_after(self.step_count)
-        self._began_at = str(facts["tensors"]).removesuffix(".safetensors")
+        self._began_at = checkpoint.tensors_at(self.run.path, facts).stem
 
 
 def _facts(project: Project, settings: TrainSettings) -> ModelFacts:

@@ -20,7 +20,7 @@ import pytest
 from benchmarks._fuzz_kinds import Room, kinds
 from pccs.errors import ImageError
 from pccs.images import CACHE, find_images, probe, read_plane, read_planes
-from pccs.images.hdf5.process import COMMAND, PROCESS
+from pccs.images.hdf5.process import PROCESS, SECONDS, _patience
 from pccs.project import Project
 
 STACK = np.random.default_rng(0).integers(0, 60_000, (7, 20, 30)).astype(np.uint16)
@@ -186,17 +186,19 @@ def test_a_file_that_libhdf5_finds_no_end_in_costs_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Input 4904 of ``benchmarks.fuzz --seed 7``: version 2.0.0 of the library loops in its attribute."""
-    PROCESS.stop()
-    monkeypatch.setattr("pccs.images.hdf5.process.COMMAND", (*COMMAND[:-1], "0.5"))
-    try:
-        said = contextlib.suppress(ImageError)  # another version may find its end
-        if h5py.version.hdf5_version == "2.0.0":
-            said = pytest.raises(ImageError, match=r"ended on it \(it found no end\)")
-        with said:
-            kinds()["hdf5"].action(Room(tmp_path, tmp_path, tmp_path, 7), 4904)()
-        assert probe(written(tmp_path / "good.h5")).shape == (7, 30, 30)
-    finally:
-        PROCESS.stop()  # the next one has its usual time
+    monkeypatch.setattr("pccs.images.hdf5.process.SECONDS", 1.0)
+    said = contextlib.suppress(ImageError)  # another version may find its end
+    if h5py.version.hdf5_version == "2.0.0":
+        said = pytest.raises(ImageError, match=r"ended on it \(it found no end\)")
+    with said:
+        kinds()["hdf5"].action(Room(tmp_path, tmp_path, tmp_path, 7), 4904)()
+    assert probe(written(tmp_path / "good.h5")).shape == (7, 30, 30)
+
+
+def test_more_time_is_given_where_more_is_unpacked() -> None:
+    box = (slice(3, 4), slice(0, 100), slice(90, 110))
+    assert _patience(box, (1, 1, 1)) == pytest.approx(SECONDS + 2000 / 2**22)
+    assert _patience(box, (4, 50, 100)) == pytest.approx(SECONDS + 4 * (0.001 + 20_000 / 2**22))
 
 
 def test_the_file_that_ended_libhdf5_costs_a_sentence(tmp_path: Path) -> None:

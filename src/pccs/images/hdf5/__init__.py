@@ -60,7 +60,9 @@ class _Dataset:
         self.chunks = tuple(self.facts["chunks"])
 
     def __getitem__(self, box: Box) -> NDArray[Any]:
-        return PROCESS.pixels(self._number, self._path, self._part, box, native_dtype(self.dtype))
+        return PROCESS.pixels(
+            self._number, self._path, self._part, box, chunks=self.chunks, dtype=native_dtype(self.dtype)
+        )
 
     def close(self) -> None:
         PROCESS.close(self._number)

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from io import BufferedReader
 from itertools import count
+from math import prod
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,7 +28,9 @@ from pccs.interpreter import creation_flags, python
 
 SECONDS = 20.0
 """Of the processor, for an answer without pixels: opening a file of 10,000 datasets takes 3."""
-COMMAND = (python(), "-P", "-m", "pccs.images.hdf5.child", str(SECONDS))
+_PACE, _CHUNK = 2**22, 0.001
+"""Pixels a second that every sound file is read faster than, and seconds that a chunk takes at most."""
+COMMAND = (python(), "-P", "-m", "pccs.images.hdf5.child")
 """``-P``: nothing is imported from the folder this program was started in."""
 
 
@@ -56,11 +59,18 @@ class Hdf5Process:
             If the file is damaged.
         """
         with self._lock:
-            facts: dict[str, Any] = self._asked(path, {"number": number, "part": part})["facts"]
+            facts: dict[str, Any] = self._asked(path, number, part, SECONDS)["facts"]
         return facts
 
     def pixels(
-        self, number: int, path: Path, part: str, box: Sequence[slice], dtype: np.dtype[Any]
+        self,
+        number: int,
+        path: Path,
+        part: str,
+        box: Sequence[slice],
+        *,
+        chunks: Sequence[int],
+        dtype: np.dtype[Any],
     ) -> NDArray[Any]:
         """The pixels of ``box``, whose slices have both ends; ``dtype`` is what they must come as.
 
@@ -74,7 +84,7 @@ class Hdf5Process:
         block = np.empty([one.stop - one.start for one in box], dtype)
         ends = [[one.start, one.stop] for one in box]
         with self._lock:
-            told = self._asked(path, {"number": number, "part": part, "box": ends})["bytes"]
+            told = self._asked(path, number, part, _patience(box, chunks), box=ends)["bytes"]
             with self._whole(path):
                 if told != block.nbytes:
                     raise OSError(f"{told} bytes of pixels instead of {block.nbytes}")
@@ -110,7 +120,7 @@ class Hdf5Process:
         # ended while nobody asked says nothing about the file that is asked for next.
         return self._process is not None and self._owner == os.getpid() and self._process.poll() is None
 
-    def _asked(self, path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _asked(self, path: Path, number: int, part: str, seconds: float, **more: Any) -> dict[str, Any]:
         """The answer of the process, started when it does not run."""
         if not self._running():
             self.stop()
@@ -118,7 +128,8 @@ class Hdf5Process:
         with self._whole(path):
             if self._closed:
                 self._send_closed()
-            self._send({**request, "path": os.path.abspath(path)})
+            asked = {"number": number, "path": os.path.abspath(path), "part": part, "seconds": seconds}
+            self._send({**asked, **more})
             answer = self._line()
         if "error" in answer:
             what, allowed, remedy = answer["error"]
@@ -202,6 +213,14 @@ class Hdf5Process:
         pipe = cast("BufferedReader", self._process.stdout)
         if pipe.readinto(block.reshape(-1).view(np.uint8).data) < block.nbytes:
             raise EOFError
+
+
+def _patience(box: Sequence[slice], chunks: Sequence[int]) -> float:
+    """Seconds of the processor after which pixels will not come any more: whole chunks are unpacked."""
+    if prod(chunks) == 1:  # not chunked
+        return SECONDS + float(prod(one.stop - one.start for one in box)) / _PACE
+    counts = [-(-one.stop // n) - one.start // n for one, n in zip(box, chunks, strict=True)]
+    return SECONDS + float(prod(counts)) * (_CHUNK + prod(chunks) / _PACE)
 
 
 def _environment() -> dict[str, str]:
