@@ -20,14 +20,21 @@ def check_companions(file: tifffile.TiffFile, path: Path) -> None:
     Raises
     ------
     ImageError
-        If one of the names leads out of the folder: a stranger's file could show any of yours.
+        If one of the names leads out of the folder: a stranger's file could show any of yours. If a file
+        is missing: tifffile would show black planes in its place.
     """
-    folder = path.resolve().parent
-    for name in _named(file.ome_metadata if file.is_ome else None):
+    place = path.resolve()
+    for name in sorted(_named(file.ome_metadata if file.is_ome else None, path.name)):
         if name == ".." or not name == PurePosixPath(name).name == PureWindowsPath(name).name:
             raise _elsewhere(name, path)
-        if (folder / name).is_file() and folder / name != path.resolve():
-            check_chain(folder / name)
+        if not place.with_name(name).is_file():
+            raise ImageError(
+                f"planes of it are in {name!r}, which is not there",
+                path=path,
+                remedy="Copy all files of the image into one folder",
+            )
+        if place.with_name(name) != place:
+            check_chain(place.with_name(name))
 
 
 def check_pages(series: Any, path: Path) -> None:
@@ -59,14 +66,17 @@ def readable(page: Any) -> Iterator[None]:
         handle.close()
 
 
-def _named(xml: str | None) -> set[str]:
+def _named(xml: str | None, own: str) -> set[str]:
+    """The names of other files. One is told from this by its identity; a file may have been renamed."""
     if not xml or "FileName" not in xml:
         return set()
     try:
         root = ElementTree.fromstring(xml)
     except ElementTree.ParseError:
         return set()
-    return {name for one in root.iter() if (name := one.get("FileName"))}
+    known = root.get("UUID")
+    parts = [(one.get("FileName", ""), one.text) for one in root.iter() if one.tag.endswith("UUID")]
+    return {name for name, identity in parts if name and name.lower() != own.lower() and identity != known}
 
 
 def _elsewhere(name: str, path: Path) -> ImageError:

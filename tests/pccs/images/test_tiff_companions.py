@@ -29,7 +29,7 @@ def written(folder: Path, names: Sequence[str], **options: Any) -> Path:
     xml = tifffile.OmeXml()
     xml.addimage(STACK.dtype.str[1:], STACK.shape, (3, 1, 1, 40, 50, 1), axes="ZYX")
     planes = "".join(named(k, name) for k, name in enumerate(names))
-    text = re.sub(r"<TiffData.*?/>", planes, xml.tostring(), count=1)
+    text = re.sub(r"<TiffData.*?/>", lambda _: planes, xml.tostring(), count=1)
     for plane, name in zip(STACK, names, strict=False):
         tifffile.imwrite(
             folder / name,
@@ -79,6 +79,23 @@ def test_pixels_of_files_elsewhere_are_not_read(tmp_path: Path, name: str) -> No
         ImageError, match=r"a\.ome\.tif: it takes pixels from .*; allowed: files in its own folder"
     ):
         probe(first)
+
+
+def test_a_missing_file_is_said_and_not_shown_as_black(tmp_path: Path) -> None:
+    first = written(tmp_path / "set", ["a.ome.tif", "b.ome.tif", "c.ome.tif"])
+    (tmp_path / "set" / "b.ome.tif").unlink()
+    with pytest.raises(ImageError, match=r"planes of it are in 'b\.ome\.tif', which is not there"):
+        probe(first)
+
+
+def test_a_file_that_was_renamed_is_still_itself(tmp_path: Path) -> None:
+    identity = f"urn:uuid:{0:032x}"
+    first = written(tmp_path, ["C:\\old\\name.ome.tif"])
+    renamed = first.rename(tmp_path / "new.ome.tif")
+    text = tifffile.tiffcomment(renamed)
+    one = text.replace('SizeZ="3"', 'SizeZ="1"').replace("<OME ", f'<OME UUID="{identity}" ', 1)
+    tifffile.tiffcomment(renamed, one.encode())
+    assert np.array_equal(read_planes(probe(renamed))[0, ..., 0], STACK[0])
 
 
 @pytest.mark.skipif(not hasattr(Path, "symlink_to"), reason="no links here")
