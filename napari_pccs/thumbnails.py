@@ -21,13 +21,29 @@ KEEP = 2000
 
 
 def shrink(plane: npt.NDArray[Any], side: int = SIDE) -> npt.NDArray[np.uint8]:
-    """``(H, W, C)`` of any dtype as ``uint8 (h, w, 3)`` with ``max(h, w) == side``, contrast stretched."""
+    """``(H, W, C)`` of any dtype as ``uint8 (h, w, 3)`` with ``max(h, w) <= side``, contrast stretched.
+
+    Each pixel is the mean of up to sixteen around it: a single one, of a grainy image, is grain.
+    """
     step = max(1, -(-max(plane.shape[:2]) // side))
-    small = plane[step // 2 :: step, step // 2 :: step].astype(np.float32)
-    colour = small[..., :3] if small.shape[-1] >= 3 else np.repeat(small[..., :1], 3, axis=-1)
+    fine = -(-step // 4)
+    channels = 3 if plane.shape[-1] >= 3 else 1
+    some = plane[fine // 2 :: fine, fine // 2 :: fine, :channels].astype(np.float32)
+    known = np.isfinite(some)
+    each = -(-step // fine)
+    small = _sums(np.where(known, some, 0), each) / np.maximum(_sums(known, each), 1)
+    colour = np.broadcast_to(small, (*small.shape[:2], 3))
     low, high = contrast_limits(colour)
-    stretched = (np.nan_to_num(colour) - low) * (255 / (high - low))
-    return np.asarray(np.clip(stretched, 0, 255), dtype=np.uint8)
+    stretched = (colour - low) * (255 / (high - low))
+    return np.asarray(np.rint(np.clip(stretched, 0, 255)), dtype=np.uint8)
+
+
+def _sums(values: npt.NDArray[Any], each: int) -> npt.NDArray[np.float32]:
+    """Sums of blocks ``each`` long and wide; what is left at the ends is a block too."""
+    found = values.astype(np.float32)
+    for axis in (0, 1):
+        found = np.add.reduceat(found, np.arange(0, found.shape[axis], each), axis)
+    return found
 
 
 class Thumbnails(QObject):

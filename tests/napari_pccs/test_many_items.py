@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from napari_pccs.thumbnails import SIDE, shrink
 from pccs.project import Project
@@ -40,3 +41,19 @@ def test_thumbnails_of_any_image() -> None:
     assert grey.max() == 255
     nothing = shrink(np.full((20, 30, 4), np.nan, np.float32))
     assert nothing.shape == (20, 30, 3) or max(nothing.shape[:2]) <= SIDE
+
+
+def test_a_thumbnail_of_a_grainy_image_shows_what_is_in_it() -> None:
+    rng = np.random.default_rng(0)
+    image = np.zeros((512, 512, 1), np.float32)
+    image[:, 256:] = 30
+    small = shrink(image + rng.normal(0, 40, image.shape).astype(np.float32)).astype(float)[..., 0]
+    left, right = small[:, : small.shape[1] // 2 - 1], small[:, small.shape[1] // 2 + 1 :]
+    assert right.mean() - left.mean() > 2 * left.std()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 400, 3), (400, 1, 1), (29, 57, 1), (5000, 27, 4)])
+def test_a_thumbnail_keeps_to_its_side(shape: tuple[int, int, int]) -> None:
+    small = shrink(np.ones(shape, np.uint8))
+    assert 0.5 * min(SIDE, max(shape[:2])) <= max(small.shape[:2]) <= SIDE
+    assert small.shape[2] == 3
