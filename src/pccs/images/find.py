@@ -13,6 +13,7 @@ from pccs.images.dicom import is_dicom, volumes
 from pccs.images.formats import FILE_SUFFIXES, FOLDER_SUFFIXES, SUFFIXES, is_zarr_image
 from pccs.images.info import SourceInfo
 from pccs.images.ome_zarr import parts_of
+from pccs.images.tiff_companions import without_companions
 from pccs.images.vendors import SUFFIXES as VENDOR_SUFFIXES
 from pccs.images.vendors import scenes_of
 
@@ -41,8 +42,8 @@ def find_images(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     """The images among ``paths``: folders are listed (not their subfolders), files are kept.
 
     Images of a folder are sorted as a person counts (``2`` before ``10``); hidden files and files of
-    other formats are left out. A folder that is an image (``.zarr``) is kept; one that holds several gives
-    the address of each (:mod:`pccs.images.address`).
+    other formats are left out, and of an OME-TIFF in several files all but the first. A folder that is an
+    image (``.zarr``) is kept; one that holds several gives the address of each (:mod:`pccs.images.address`).
 
     Raises
     ------
@@ -75,7 +76,7 @@ def files_by_stem(folder: Path) -> dict[str, list[Path]]:
 
 
 def _listed(folder: Path) -> list[Path]:
-    files = [*images_in(folder), *_dicom_in(folder)]
+    files = [*without_companions(images_in(folder)), *_dicom_in(folder)]
     if not files:
         inner = [p.name for p in sorted(folder.iterdir()) if p.is_dir() and (images_in(p) or _dicom_in(p))]
         hint = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -12,6 +12,25 @@ import tifffile
 
 from pccs.errors import ImageError
 from pccs.images.tiff_chain import check_chain
+
+
+def without_companions(files: Iterable[Path]) -> Iterator[Path]:
+    """``files`` of one folder without those whose planes an OME-TIFF before them shows as its own."""
+    shown: set[str] = set()
+    for file in files:
+        if file.name not in shown:
+            yield file
+            if file.name.lower().endswith((".ome.tif", ".ome.tiff")):
+                shown |= _companions(file)
+
+
+def _companions(path: Path) -> set[str]:
+    try:
+        with tifffile.TiffFile(path) as file:
+            return _named(file.ome_metadata if file.is_ome else None, path.name)
+    except Exception:
+        # Broad on purpose: on damaged input the decoder raises almost anything; opening it will tell.
+        return set()
 
 
 def check_companions(file: tifffile.TiffFile, path: Path) -> None:

@@ -13,7 +13,7 @@ import tifffile
 
 from benchmarks._fuzz_hostile import IMAGES
 from pccs.errors import ImageError
-from pccs.images import probe, read_planes, read_region
+from pccs.images import find_images, probe, read_planes, read_region
 
 STACK = np.random.default_rng(0).integers(0, 255, (3, 40, 50), np.uint8)
 
@@ -51,6 +51,17 @@ def test_several_files_are_one_image(tmp_path: Path, options: dict[str, Any], fi
     assert (info.axes, info.shape) == ("ZYX", STACK.shape)
     assert np.array_equal(read_planes(info)[..., 0], STACK)
     assert np.array_equal(read_region(info, 1, slice(3, 30), slice(17, 45))[..., 0], STACK[1, 3:30, 17:45])
+
+
+def test_a_folder_has_such_an_image_once(tmp_path: Path) -> None:
+    first = written(tmp_path, ["a.ome.tif", "b.ome.tif", "c.ome.tif"])
+    another = written(tmp_path, ["b2.ome.tif", "b10.ome.tif"])
+    alone = tmp_path / "alone.ome.tif"
+    tifffile.imwrite(alone, STACK, metadata={"axes": "ZYX"}, photometric="minisblack")
+    (tmp_path / "broken.ome.tif").write_bytes(b"II*\0nothing")
+    assert find_images(tmp_path) == [first, alone, another, tmp_path / "broken.ome.tif"]
+    chosen = [tmp_path / "c.ome.tif", first]
+    assert find_images(chosen) == chosen, "who names files means them"
 
 
 def test_a_larger_companion_is_no_sign_of_a_short_file(tmp_path: Path) -> None:
