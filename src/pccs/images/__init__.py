@@ -10,6 +10,7 @@ from pccs.images.opened import CACHE
 from pccs.images.physical import PixelSize, length_words, parse_pixel, pixel_mm, pixel_words, with_pixel
 from pccs.images.planes import assemble, chosen, disassemble, probe, read_plane, read_planes, read_region
 from pccs.images.shapes.paint import Key, Marks
+from pccs.images.tiff_companions import companions
 from pccs.images.write import write_array, write_tiff
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "SourceInfo",
     "assemble",
     "chosen",
+    "companions",
     "disassemble",
     "files_by_stem",
     "find_images",

@@ -20,17 +20,19 @@ def without_companions(files: Iterable[Path]) -> Iterator[Path]:
     for file in files:
         if file.name not in shown:
             yield file
-            if file.name.lower().endswith((".ome.tif", ".ome.tiff")):
-                shown |= _companions(file)
+            shown |= {other.name for other in companions(file)}
 
 
-def _companions(path: Path) -> set[str]:
+def companions(path: Path) -> list[Path]:
+    """The other files of an OME-TIFF in several; none where it cannot be read, which opening it will tell."""
+    if not path.name.lower().endswith((".ome.tif", ".ome.tiff")):
+        return []
     try:
         with tifffile.TiffFile(path) as file:
-            return _named(file.ome_metadata if file.is_ome else None, path.name)
-    except Exception:
-        # Broad on purpose: on damaged input the decoder raises almost anything; opening it will tell.
-        return set()
+            names = _named(file.ome_metadata if file.is_ome else None, path.name)
+        return [path.with_name(name) for name in sorted(names)]
+    except Exception:  # on damaged input the decoder raises almost anything
+        return []
 
 
 def check_companions(file: tifffile.TiffFile, path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pccs.images import companions
 from pccs.project import Item, Project, document
 from pccs.project.annotations import PATTERN
 from pccs.project.document import Document, SourceRecord
@@ -137,7 +138,10 @@ class Cargo:
         print_ = record.fingerprint if record.fingerprint.matches(path) else fingerprint(path)
         address = f"images/{print_.digest}-{print_.size}/{safe_name(path.name)}"
         if not path.is_dir():
-            return Image(address, (Freight(path, address),), path.stat().st_size)
+            beside = [p for p in companions(path) if p.is_file() and safe_name(p.name) == p.name]
+            folder, size = address.rpartition("/")[0], sum(p.stat().st_size for p in (path, *beside))
+            others = (Freight(p, f"{folder}/{p.name}") for p in beside)
+            return Image(address, (Freight(path, address), *others), size)
         inner = [Path(at) / name for at, _, names in os.walk(path) for name in sorted(names)]
         files = [Freight(p, f"{address}/{p.relative_to(path).as_posix()}") for p in inner if p.is_file()]
         return Image(address, tuple(files), sum(p.stat().st_size for p in inner if p.is_file()))

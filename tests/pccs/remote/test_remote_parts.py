@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 import pccs
 from pccs import events as ev
 from pccs.errors import PccsError, ProtocolError, RemoteError
+from pccs.images import probe, read_planes
 from pccs.project import Project
 from pccs.remote import bank, files, visit, words
 from pccs.remote import messages as ms
@@ -446,3 +448,30 @@ def test_a_keeper_whom_nobody_visits_ends_itself_and_leaves_no_socket(tmp_path: 
     while (root / "keeper.sock").exists():
         assert time.monotonic() < limit, (root / "keeper.log").read_text()
         time.sleep(0.05)
+
+
+def test_an_image_of_several_files_goes_with_all_of_them(tmp_path: Path) -> None:
+    planes = np.arange(2 * 20 * 30, dtype=np.uint8).reshape(2, 20, 30)
+    names = ("a.ome.tif", "b.ome.tif")
+    parts = "".join(
+        f'<TiffData FirstZ="{k}" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:{k}</UUID></TiffData>'
+        for k, name in enumerate(names)
+    )
+    xml = tifffile.OmeXml()
+    xml.addimage("uint8", planes.shape, (2, 1, 1, 20, 30, 1), axes="ZYX")
+    text = xml.tostring()
+    text = text[: text.index("<TiffData")] + parts + text[text.index("</Pixels>") :]
+    for plane, name in zip(planes, names, strict=True):
+        tifffile.imwrite(tmp_path / name, plane, metadata=None, description=text.encode())
+    with Project.create(tmp_path / "p.pccs") as project:
+        project.add_source(tmp_path / "a.ome.tif")
+        (image,) = Cargo(project).look_up().values()
+    there = tmp_path / "there"
+    for freight in image.files:
+        assert isinstance(freight.what, Path)
+        (there / freight.path).parent.mkdir(parents=True, exist_ok=True)
+        (there / freight.path).write_bytes(freight.what.read_bytes())
+    for one in tmp_path.glob("*.ome.tif"):
+        one.unlink()
+    assert image.size == sum(path.stat().st_size for path in there.rglob("*.tif"))
+    assert np.array_equal(read_planes(probe(there / image.address))[..., 0], planes)
