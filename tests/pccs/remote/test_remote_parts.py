@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
+from ome_files import STACK, written
 
 import pccs
 from pccs import events as ev
@@ -451,20 +451,9 @@ def test_a_keeper_whom_nobody_visits_ends_itself_and_leaves_no_socket(tmp_path: 
 
 
 def test_an_image_of_several_files_goes_with_all_of_them(tmp_path: Path) -> None:
-    planes = np.arange(2 * 20 * 30, dtype=np.uint8).reshape(2, 20, 30)
-    names = ("a.ome.tif", "b.ome.tif")
-    parts = "".join(
-        f'<TiffData FirstZ="{k}" IFD="0" PlaneCount="1"><UUID FileName="{name}">urn:{k}</UUID></TiffData>'
-        for k, name in enumerate(names)
-    )
-    xml = tifffile.OmeXml()
-    xml.addimage("uint8", planes.shape, (2, 1, 1, 20, 30, 1), axes="ZYX")
-    text = xml.tostring()
-    text = text[: text.index("<TiffData")] + parts + text[text.index("</Pixels>") :]
-    for plane, name in zip(planes, names, strict=True):
-        tifffile.imwrite(tmp_path / name, plane, metadata=None, description=text.encode())
+    first = written(tmp_path, ["a.ome.tif", "b.ome.tif", "c.ome.tif"])
     with Project.create(tmp_path / "p.pccs") as project:
-        project.add_source(tmp_path / "a.ome.tif")
+        project.add_source(first)
         (image,) = Cargo(project).look_up().values()
     there = tmp_path / "there"
     for freight in image.files:
@@ -474,4 +463,4 @@ def test_an_image_of_several_files_goes_with_all_of_them(tmp_path: Path) -> None
     for one in tmp_path.glob("*.ome.tif"):
         one.unlink()
     assert image.size == sum(path.stat().st_size for path in there.rglob("*.tif"))
-    assert np.array_equal(read_planes(probe(there / image.address))[..., 0], planes)
+    assert np.array_equal(read_planes(probe(there / image.address))[..., 0], STACK)
