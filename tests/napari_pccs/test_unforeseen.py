@@ -167,3 +167,8 @@ def test_a_long_sentence_is_shown_whole(seen: PccsPanel, qtbot: Any) -> None:
     qtbot.waitUntil(lambda: bool(long.property("expanded")))
     qtbot.waitUntil(lambda: long.height() >= long.sizeHint().height())
     assert not short.property("expanded")
+    for widget in (long, short):  # as in a window that is in front
+        widget.timer.start(widget.DISMISS_AFTER)
+        messages._unfold(widget, widget.message.text())
+    assert long.timer.interval() == messages.READING * len(sentence)
+    assert short.timer.interval() == short.DISMISS_AFTER

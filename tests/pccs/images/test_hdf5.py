@@ -21,6 +21,7 @@ from benchmarks._fuzz_kinds import Room, kinds
 from pccs.errors import ImageError
 from pccs.images import CACHE, find_images, probe, read_plane, read_planes
 from pccs.images.hdf5.process import PROCESS, SECONDS, _patience
+from pccs.images.reader import memory_share
 from pccs.project import Project
 
 STACK = np.random.default_rng(0).integers(0, 60_000, (7, 20, 30)).astype(np.uint16)
@@ -245,6 +246,23 @@ def test_a_closed_file_can_be_removed_and_written_anew(tmp_path: Path) -> None:
     assert "a.h5" in open_files
     assert "a.h5" not in [Path(one.path).name for one in reader().open_files()]
     assert info.shape == probe(written(path)).shape
+
+
+def test_a_file_closed_during_an_answer_is_closed_before_the_next(tmp_path: Path) -> None:
+    probe(written(tmp_path / "a.h5"))
+    with PROCESS._lock:  # as while a drive does not answer
+        CACHE.close()
+    probe(written(tmp_path / "b.h5"))
+    assert [Path(one.path).name for one in reader().open_files()] == ["b.h5"]
+
+
+@pytest.mark.skipif(
+    not hasattr(psutil.Process, "rlimit"), reason="this system does not tell a process's limits"
+)
+def test_the_process_may_not_take_all_memory(tmp_path: Path) -> None:
+    probe(written(tmp_path / "a.h5"))
+    most, _ = reader().rlimit(psutil.RLIMIT_AS)
+    assert 2**30 < most < reader().memory_info().vms + 2 * memory_share() + 2**31
 
 
 def test_the_process_ends_with_who_started_it(tmp_path: Path) -> None:

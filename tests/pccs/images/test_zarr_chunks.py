@@ -97,3 +97,14 @@ def test_damage_is_left_to_the_codec(tmp_path: Path, codec: str) -> None:
 def test_the_length_in_a_head_of_zstd_is_read(tmp_path: Path, size: int) -> None:
     packed = numcodecs.Zstd().encode(np.zeros(size, np.uint8))
     assert zarr_chunks._zstd(packed, 0) == size
+
+
+@pytest.mark.parametrize(
+    ("facts", "codec"),
+    [({"compressor": {"id": "blosc"}}, "blosc"), ({"compressor": None}, ""),
+     ({"codecs": [{"name": "bytes"}, {"name": "zstd"}, {"name": "crc32c"}]}, "zstd"),
+     ({"codecs": [{"name": "bytes"}, {"name": "numcodecs.lz4"}]}, "lz4"),
+     ({"codecs": [{"name": "sharding_indexed"}]}, "sharding_indexed")],
+)  # fmt: skip
+def test_the_outermost_codec_is_asked(facts: dict[str, Any], codec: str) -> None:
+    assert zarr_chunks._codec(facts) == codec

@@ -133,3 +133,9 @@ def test_the_shares_multiply_to_the_weight() -> None:
                 assert 0 <= loud <= 1
                 assert 0 <= trust <= 1
                 assert loud * trust == pytest.approx(g.weight(step))
+
+
+@pytest.mark.parametrize("opened", [-1, 10**60])
+def test_a_gate_that_opened_beyond_reason_is_damage(opened: int) -> None:
+    with pytest.raises(ValueError, match="no step"):
+        gate().restore({"opened_at": opened, "quality": 0.5})
