@@ -29,7 +29,7 @@ WANTED = (
 """Hostile cases that the short form has."""
 
 
-DRAWN = 40
+DRAWN = 150
 """Inputs that Hypothesis draws."""
 
 
