@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from pccs.cluster.batches import Batches
-from pccs.cluster.fate import KILLED, given_up, outcome_of
+from pccs.cluster.fate import KILLED, LOST, given_up, outcome_of
 from pccs.cluster.job import SLICES, Batch, Found, Job, Share
 from pccs.cluster.tally import Event
 from pccs.errors import ClusterError, PccsError
@@ -58,6 +58,8 @@ class Flight:
     ) -> None:
         self._client, self._job, self._look, self._rows = client, job, look, rows
         self._landed: SimpleQueue[Future] = SimpleQueue()
+        self._lost: list[Future] = []
+        """Those that had landed, but what they gave back was gone with its worker: they are asked again."""
         self._flying: dict[str, _Flown] = {}
         self._owner: dict[str, str] = {}
         self._name, self._number = uuid.uuid4().hex[:8], 0
@@ -73,6 +75,8 @@ class Flight:
             if time.monotonic() - looked > _PATIENCE:  # workers come and go
                 looked, threads = time.monotonic(), sum(self._client.nthreads().values())
                 self._look(threads)
+                while self._lost:
+                    self._landed.put(self._lost.pop())
             while len(self._flying) < max(_FEWEST, _AHEAD * threads) and (some := batches.next(threads)):
                 self._submit(some, small=batches.small(some[0]))
             if not self._flying:
@@ -128,9 +132,12 @@ class Flight:
                 flown.told += planes
                 yield Event(flown.shares[0], planes)
             return
+        found = outcome_of(future)
+        if found is LOST:
+            self._lost.append(future)
+            return
         flown = self._flying.pop(future.key)
         batches.landed(flown.shares)
-        found = outcome_of(future)
         if not flown.parts and self._deserves_another(flown, found):
             for share in flown.shares:
                 self._suspects.setdefault(share.source.stem, f"{self._name}-{share.source.stem}")

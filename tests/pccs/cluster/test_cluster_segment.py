@@ -293,7 +293,7 @@ class _Ended:
     ) -> None:
         self.status, self._error, self.key, self._found = status, error, key, found
 
-    def result(self) -> Found | None:
+    def result(self, timeout: float) -> Found | None:
         if self._error is not None:
             raise self._error
         return self._found
@@ -348,16 +348,52 @@ def test_a_batch_that_a_worker_died_of_is_split(project, job, given_up):
     assert all(event.ended and event.error is None and event.planes == 1 for event in events)
 
 
+def test_images_whose_results_died_with_their_worker_are_waited_for(project, job, monkeypatch):
+    monkeypatch.setattr(flight, "_PATIENCE", 0.01)
+    client, gone = _Many(2), list[_Ended]()
+    done = client.submit
+
+    def submit(*task: Any, **named: Any) -> _Ended:
+        gone.append(done(*task, **named))
+        gone[-1].status = "lost"
+        return gone[-1]
+
+    def again(threads: int) -> None:
+        for ended in gone[::2]:
+            ended.status = "finished"
+        del gone[::2]
+
+    client.submit = submit  # type: ignore[method-assign]
+    shares = [Share(source, (0,)) for stem, source in project.sources.items() if stem != "stack"] * 20
+    events = list(Flight(client, job, again, lambda source: 1).events(shares))
+    assert len(events) == len(shares)
+    assert all(event.ended and event.error is None for event in events)
+    assert client.asked < len(shares), "nothing was given out twice"
+
+
 def test_what_the_cluster_says_of_a_task_becomes_a_sentence():
     assert fate.outcome_of(_Ended("error", _killed())) is fate.KILLED
     assert fate.outcome_of(_Ended("finished", _killed())) is fate.KILLED, "its result had been lost"
     assert "'i00' was given up" in str(fate.given_up("i00"))
     with pytest.raises(ClusterError, match="connection to the scheduler was lost"):
-        fate.outcome_of(_Ended("lost"))
+        fate.outcome_of(_Ended("cancelled"))
     with pytest.raises(ClusterError, match="a worker cannot load what it needs"):
         fate.outcome_of(_Ended("error", ModuleNotFoundError("No module named 'pccs'")))
     with pytest.raises(ZeroDivisionError):
         fate.outcome_of(_Ended("error", ZeroDivisionError()))
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [_Ended("lost"), _Ended("pending"), _Ended("finished", TimeoutError()), _Ended("finished", OSError())],
+)
+def test_a_result_that_was_gone_is_asked_for_again(ended):
+    assert fate.outcome_of(ended) is fate.LOST
+
+
+def test_a_task_may_itself_fail_as_a_lost_result_does():
+    with pytest.raises(TimeoutError):
+        fate.outcome_of(_Ended("error", TimeoutError()))
 
 
 def _killed() -> Exception:
