@@ -116,7 +116,7 @@ class TrainingFacts:
         self.state, self.detail = event.state, event.detail
         if event.run is not None:
             self._enter(event.run)
-        if event.state == "idle":
+        if event.state in ("idle", "paused"):  # paused: what was to be ended is held instead
             self.ending = ""
 
     def stepped(self, event: Stepped) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from pccs import atomic
@@ -35,8 +35,8 @@ def write(
     """Write a checkpoint and remove older ones, except those whose stem is in ``keep``."""
     stem = f"checkpoint-{step:07d}"
     whole = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-    with atomic.writing(folder / f"{stem}.safetensors") as temporary:
-        save_file(whole, temporary)
+    # Not save_file: what that raises on a full disk is no OSError.
+    atomic.write_bytes(folder / f"{stem}.safetensors", save(whole))
     document = {"format": FORMAT, "tensors": f"{stem}.safetensors", "step": step, **facts}
     atomic.write_json(folder / f"{stem}.json", document)
     atomic.write_json(folder / POINTER, document)

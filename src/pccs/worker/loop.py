@@ -69,7 +69,7 @@ class Worker:
         self._predictor: Predictor | None = None
         self._snapshots = Snapshots(project, emit)
         self._side: int | None = None
-        self._ending = False
+        self._disk_told = self._ending = False
 
     def run(self) -> None:
         """Work until told to end, or until nobody is left to tell."""
@@ -107,7 +107,7 @@ class Worker:
                 if self._session is not None:
                     self._session.pause(isinstance(command, ev.Pause))
             case ev.Stop():
-                self._keep()
+                self._stop()
             case ev.Cancel():
                 self._discard()
             case ev.Watch(items, region):
@@ -242,7 +242,7 @@ class Worker:
             self._refresh_watched(self._watch.next_item())
             session.spent(time.monotonic() - began)
         if session.complete:
-            self._keep()
+            self._stop()
 
     def _refresh_watched(self, item: str) -> None:
         began, self._orders.urgent = time.monotonic(), (*URGENT, ev.Watch)
@@ -252,10 +252,16 @@ class Worker:
             self._write_snapshot(item, part)
         except OvertakenError:
             self._watch.interrupted(time.monotonic())
-        except (PccsError, OSError) as error:
+        except PccsError as error:
             self._watch.drop(item)
-            self.emit(ev.Noticed("warning", f"{item} is not predicted any more: {said_of(error)}"))
+            self.emit(ev.Noticed("warning", f"{item} is not predicted any more: {error}"))
+        except OSError as error:  # there may be room again
+            self._watch.refused(time.monotonic())
+            if not self._disk_told:
+                self.emit(ev.Noticed("warning", f"Predictions are not saved now: {said_of(error)}"))
+            self._disk_told = True
         else:
+            self._disk_told = False
             took = self._watch.took_whole if large and part is None else self._watch.took
             took(time.monotonic() - began, time.monotonic())
         finally:
@@ -337,12 +343,19 @@ class Worker:
 
     # ------------------------------------------------------------------ ends
 
-    def _keep(self) -> None:
+    def _stop(self) -> None:
+        """End training, unless that would lose what the disk has refused."""
+        session = self._session
+        saved = session is not None and session.save()
+        if session is not None and (saved or not session.hold()):
+            self._keep(saved=saved)
+
+    def _keep(self, *, saved: bool | None = None) -> None:
         session, self._session = self._session, None
         if session is None:
             return
         trainer = session.trainer
-        saved = session.save()
+        saved = session.save() if saved is None else saved
         if saved:
             trainer.run.set_status("kept")
             with contextlib.suppress(OSError):  # the checkpoint is there; this is a copy for later

@@ -10,7 +10,16 @@ from typing import Literal, TypeAlias
 import torch
 
 from pccs.config import TrainSettings
-from pccs.errors import DeviceError, ModelError, PccsError, TrainingError, UnsettledError, is_out_of_memory
+from pccs.errors import (
+    DeviceError,
+    ModelError,
+    PccsError,
+    TrainingError,
+    UnsettledError,
+    disk_remedy,
+    disk_words,
+    is_out_of_memory,
+)
 from pccs.events import Noticed
 from pccs.predict.smaller import release_memory
 from pccs.train import Trainer
@@ -174,5 +183,6 @@ def said_of(error: Exception) -> str:
         return "Memory ran out. Close other programs, or pause training meanwhile."
     if isinstance(error, OSError):
         where = f" {error.filename}" if error.filename else ""
-        return f"The system refused{where}: {error.strerror or error}. Details are in {log.NAME}."
+        way = f"{disk_remedy(error)}; details are in {log.NAME}"
+        return f"The system refused{where}: {disk_words(error)}. {way}."
     return f"Something unforeseen happened ({type(error).__name__}: {error}). Details are in {log.NAME}."

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import psutil
 
-from pccs.errors import is_out_of_memory
+from pccs.errors import disk_remedy, disk_words, is_out_of_memory
 from pccs.events import Event, Noticed, StateChanged, Stepped, Train, Validated
 from pccs.nets.runtime import device_memory_mb
 from pccs.predict.predictor import Predictor
@@ -47,6 +47,8 @@ class Session:
     def __init__(self, trainer: Trainer, wish: Train, emit: Emit) -> None:
         self.wish, self.emit = wish, emit
         self.paused = False
+        self.held = False
+        """Whether it was paused where it should have ended, because the disk refused its newest steps."""
         self._process = psutil.Process()
         self._threads = threads.tuner(trainer.device.type)
         self._worked = 0.0
@@ -62,7 +64,7 @@ class Session:
         self._validated = trainer.last_validation
         self._skipped = 0
         self._runaway = Runaway()
-        self._saved = time.monotonic()
+        self._saved, self._refused = time.monotonic(), False
         self._pace = deque([(self._saved, trainer.step_count)], maxlen=_PACE_OVER)
 
     def renew_predictor(self) -> None:
@@ -163,22 +165,42 @@ class Session:
 
         Weights that are no numbers any more are never written over ones that are.
         """
-        self._saved = time.monotonic()
+        self._saved, self._refused = time.monotonic(), False
         if not sound(self.trainer):
             self.emit(Noticed("warning", "The newest steps are not saved: they led to no numbers."))
             return False
         try:
             self.trainer.save()
         except OSError as error:
-            self.emit(Noticed("error", f"The checkpoint could not be saved: {error.strerror or error}."))
+            self._refused = True
+            self.emit(
+                Noticed(
+                    "error", f"The checkpoint could not be saved: {disk_words(error)}. {disk_remedy(error)}."
+                )
+            )
             return False
+        return True
+
+    def hold(self) -> bool:
+        """Pause instead of ending, once, where the disk has refused to save; whether that was so."""
+        if self.held or not self._refused:
+            return False
+        self.held = self.paused = True
+        self.emit(
+            Noticed(
+                "warning",
+                "Training is paused instead of ended, so that its newest steps are not lost. "
+                "Make room and stop again; if that is refused too, it ends without them.",
+            )
+        )
+        self.tell_state()
         return True
 
     def pause(self, paused: bool) -> None:
         """Hold training, with everything saved, or go on."""
         if self.paused == paused:
             return
-        self.paused = paused
+        self.paused, self.held = paused, False
         if paused:
             self.save()
             self._tell_step()  # who looks at a paused run must see the step it is at

@@ -12,6 +12,8 @@ WHOLE_SHARE = 0.1
 """Largest part of the time that the whole of a large image may take, its visible part being fresh."""
 INTERRUPTED = 5.0
 """Seconds until the whole of a large image is tried again after something urgent came."""
+REFUSED = 5.0
+"""Seconds until a prediction is tried again after the disk refused one."""
 FIRST_STEP = 25
 """Step of a run from which the teacher, a moving average, means something."""
 
@@ -79,6 +81,10 @@ class Watchlist:
     def interrupted(self, now: float) -> None:
         """The whole of a large image had to give way."""
         self._whole_due, self._due = now + INTERRUPTED, 0.0
+
+    def refused(self, now: float) -> None:
+        """What was predicted cannot be saved now."""
+        self._whole_due = self._due = now + REFUSED
 
     def drop(self, item: str) -> None:
         """Watch ``item`` no longer (it cannot be predicted)."""

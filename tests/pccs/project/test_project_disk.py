@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from full_disk import fill, small_disk
 from PIL import Image
 
 from pccs import atomic
@@ -66,32 +67,8 @@ def unplugged(folder: Path) -> Iterator[None]:
         away.rename(folder)
 
 
-@contextmanager
-def full_disk(place: Path) -> Iterator[None]:
-    """A real disk of 256 KiB at ``place``."""
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True
-    )
-    if done.returncode:
-        pytest.skip("needs the right to mount")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill(place: Path) -> Path:
-    """Use the last byte of a disk."""
-    ballast = place / "ballast"
-    with ballast.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-    return ballast
-
-
 def test_a_full_disk_is_told_damages_nothing_and_can_be_opened(tmp_path: Path, project: Project) -> None:
-    with full_disk(tmp_path / "disk"):
+    with small_disk(tmp_path / "disk"):
         folder = tmp_path / "disk" / "q.pccs"
         with Project.create(folder) as small:
             small.add_source(tmp_path / "a.png")

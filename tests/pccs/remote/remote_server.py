@@ -44,6 +44,8 @@ class Relay:
     def __init__(self, port: int) -> None:
         self.delay = 0.0
         self._port, self._down = port, False
+        self._flowing = threading.Event()
+        self._flowing.set()
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -58,9 +60,14 @@ class Relay:
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
 
+    def stall(self) -> None:
+        """Let nothing through any more, and break nothing: as when a computer falls asleep."""
+        self._flowing.clear()
+
     def mend(self) -> None:
         """Let connections through again."""
         self._down = False
+        self._flowing.set()
 
     def close(self) -> None:
         """The end."""
@@ -88,6 +95,7 @@ class Relay:
             data = b" "
             while data:
                 try:
+                    self._flowing.wait()
                     data = source.recv(65536)
                 except OSError:
                     data = b""
@@ -98,6 +106,7 @@ class Relay:
                 while True:
                     due, data = waiting.get()
                     time.sleep(max(0.0, due - time.monotonic()))
+                    self._flowing.wait()
                     if not data:
                         target.shutdown(socket.SHUT_WR)
                         return

@@ -325,15 +325,3 @@ def test_a_measurement_is_told_with_its_error_and_in_words(discs, small):
     )
     assert ev.decode_event(ev.encode(found)) == found
     assert session.trainer.run.metrics()[-1]["summary"] == found.summary
-
-
-def test_a_full_disk_is_told_and_training_goes_on(trainer, monkeypatch):
-    told = []
-    session = Session(trainer, ev.Train(), told.append)
-    # The one place where a real full disk cannot be had.
-    monkeypatch.setattr(
-        trainer, "save", lambda: (_ for _ in ()).throw(OSError(28, "No space left on device"))
-    )
-    assert not session.save()
-    assert told == [ev.Noticed("error", "The checkpoint could not be saved: No space left on device.")]
-    session.step()
