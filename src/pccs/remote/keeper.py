@@ -102,7 +102,7 @@ class Keeper:
             connection.settimeout(None)
             self._welcome(Visit(self, connection, frame[0]))
         except (PccsError, OSError) as error:
-            print(f"an owner was not admitted: {error}", flush=True)
+            self.note(f"an owner was not admitted: {error}")
             with contextlib.suppress(OSError), connection.makefile("wb") as out:
                 ms.write_message(out, ms.Refused(str(error)))
             connection.close()
@@ -168,6 +168,11 @@ class Keeper:
 
     # ------------------------------------------------------------ the worker
 
+    @property
+    def has_worker(self) -> bool:
+        """Whether there is a worker, or was one whose end nobody has heard of."""
+        return self._client is not None
+
     def need_copy(self) -> Copy:
         """The copy; :class:`ProtocolError` where there is none to send files for."""
         if self.copy is None:
@@ -202,6 +207,12 @@ class Keeper:
             if visit is not None:
                 visit.beat(event)
         self.bank.put(event)
+
+    @staticmethod
+    def note(words: str) -> None:
+        """Add a line to the log, which may lie on a full disk."""
+        with contextlib.suppress(OSError):
+            print(words, flush=True)
 
     def _note_end(self, status: int, sentence: str) -> None:
         self.ended = (status, sentence)

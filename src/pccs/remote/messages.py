@@ -13,12 +13,15 @@ from typing import IO, Any, Literal, Protocol, TypeAlias
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from pccs import events as ev
 from pccs.errors import ProtocolError
 
 MARK = b"pccs-remote"
 """Begins the line before the first frame; what a login shell prints comes before it."""
 CHUNK = 256 * 1024
 """Bytes of a file in one frame: a command never waits for more than that."""
+NEEDS_NOTHING = (ev.Pause, ev.Resume, ev.Stop, ev.Cancel, ev.StopSegment, ev.Shutdown)
+"""Commands that make sense whatever has come before them."""
 _LONGEST_HEAD = 64 * 1024 * 1024
 _LENGTHS = struct.Struct(">II")
 _FROZEN = ConfigDict(extra="forbid")
@@ -139,9 +142,20 @@ class Ended:
 
 @dataclass(frozen=True, config=_FROZEN)
 class Refused:
-    """Keeper: this cannot be done, and why."""
+    """Keeper: this cannot be done, and why.
+
+    Attributes
+    ----------
+    passing
+        Whether it may be done some time later, as with a full disk. Then the keeper goes on telling, and
+        obeys only :data:`NEEDS_NOTHING` until the owner comes anew.
+    obeyed
+        The last order that was obeyed before.
+    """
 
     sentence: str
+    passing: bool = False
+    obeyed: int = 0
 
 
 Message: TypeAlias = (

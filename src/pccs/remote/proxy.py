@@ -31,6 +31,8 @@ WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds before connecting again, the last one again and again."""
 LEAVE_TIME = 30.0
 """Seconds the other end has for its last words once it was asked to end."""
+_SETTLED = 5.0
+"""Seconds after the last that was sent until it counts as stored, where a disk was full before."""
 _BUSY = 10.0
 """Seconds after a part of a file in which no heartbeat need come: they wait behind it."""
 
@@ -67,9 +69,12 @@ class Proxy:
         self._shipping = Shipping(place, project, emit, self._queue_order, copied=not self._shared)
         self._known = Known()
         self._owner, self._heard, self._count = secrets.token_hex(8), 0, 0
-        self._unobeyed: deque[ms.Order] = deque()
+        self._unobeyed: deque[tuple[int, ev.Command]] = deque()
         self._link: Link | None = None
-        self._up = self._met = self._told_of_loss = False
+        self._up = self._met = self._worked = self._told_of_loss = False
+        self._refused_at: float | None = None
+        """When something was sent last, since a full disk there was met; ``None``: all of it is stored."""
+        self._link_refused = False
         self._failures = 0
         self._retry_at: float | None = None
         self._leave_at: float | None = None
@@ -96,6 +101,8 @@ class Proxy:
     def _turn(self) -> None:
         """Everything that has come; then one frame of what is to go, or a rest."""
         moved = self._up and self._shipping.step(self._send)
+        if moved and self._refused_at is not None:
+            self._refused_at = time.monotonic()
         try:
             self._handle(self._inbox.get(block=not moved, timeout=None if moved else self._rest()))
             while self._status is None:
@@ -105,7 +112,15 @@ class Proxy:
         now = time.monotonic()
         if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
+            if self._link is not None:  # it was refused
+                self._link.close()
+                self._arrivals.forget()
             self._connect()
+        if self._up and self._refused_at is not None and now - self._refused_at > _SETTLED:
+            self._refused_at = None
+            self._say("info", f"There is room on {self.place.host} again, and everything is there.")
+            if self._last_state.state != "idle":
+                self.emit(self._last_state)
         if self._leave_at is not None and now >= self._leave_at:
             self._leave("did not say that it has ended")
 
@@ -127,19 +142,21 @@ class Proxy:
 
     def _obey(self, command: ev.Command) -> None:
         if isinstance(command, ev.Shutdown):
-            if not self._up:
+            if not self._up and not self._link_refused:
                 self._leave("is not connected, and was not told to end")
                 return
             self._leave_at = time.monotonic() + LEAVE_TIME
         elif self._told_of_loss and isinstance(command, ev.Stop | ev.Cancel | ev.Pause):
             self._say("info", f"{self.place.host} is told so as soon as it is connected again.")
         self._shipping.order(command)
+        if self._link_refused and isinstance(command, ms.NEEDS_NOTHING):
+            number, _ = self._unobeyed[-1]
+            self._send(ms.Order(number, ev.encode(command)))
 
-    def _queue_order(self, command: ev.Command) -> ms.Order:
+    def _queue_order(self, sent: ev.Command, given: ev.Command) -> ms.Order:
         self._count += 1
-        order = ms.Order(self._count, ev.encode(command))
-        self._unobeyed.append(order)
-        return order
+        self._unobeyed.append((self._count, given))
+        return ms.Order(self._count, ev.encode(sent))
 
     def _leave(self, why: str) -> None:
         if self._met or not self._link:
@@ -163,6 +180,7 @@ class Proxy:
             patience=self.place.patience,
             runs=None if self._shared else self._known.runs(self.project.path),
         )
+        self._link_refused = False
         self._link = Link(self.place.ssh_command(), hello, lambda *frame: self._inbox.put(frame))
 
     def _send(self, message: ms.Message, body: bytes = b"") -> None:
@@ -191,10 +209,8 @@ class Proxy:
                     self._tell(message)
                 case ms.Ended():
                     self._end(message)
-                case ms.Refused(sentence):
-                    raise RemoteError(
-                        f"{self.place.host} refuses: {sentence}", remedy="Mend that, and train again"
-                    )
+                case ms.Refused():
+                    self._refused(message)
                 case _:
                     raise ProtocolError("a keeper does not say that")
         except OSError as error:
@@ -202,12 +218,13 @@ class Proxy:
 
     def _meet(self, welcome: ms.Welcome) -> None:
         again, self._met, self._failures = self._met, True, 0
-        if again and welcome.state == "new":
+        if again and welcome.state == "new" and self._worked:
             return  # the machine has gone down meanwhile: take what it had saved, and end
-        while self._unobeyed and again and self._unobeyed[0].number <= welcome.obeyed:
-            self._unobeyed.popleft()
-        self._shipping.meet(welcome, ms.Begin(self.device), list(self._unobeyed))
-        if again:
+        self._put_back(welcome.obeyed if again else 0)
+        self._shipping.meet(welcome, ms.Begin(self.device))
+        if self._refused_at is not None:
+            self._refused_at = time.monotonic()  # nobody knows yet whether there is room
+        elif again:
             self._say("info", f"{self.place.host} is connected again; the work has gone on there.")
         elif welcome.state == "working":
             self._say("info", f"A worker was at this project on {self.place.host} already; it goes on.")
@@ -220,15 +237,15 @@ class Proxy:
         self._send(
             ms.Marked(number)
         )  # not when the disk refused: then it comes again with the next connection
-        if not self._up:
+        if not self._up and not self._link_refused:
             raise RemoteError(
                 f"the worker on {self.place.host} was gone when the connection came back",
                 remedy="What it had saved is here: train again to go on",
             )
 
     def _tell(self, told: ms.Told) -> None:
-        while self._unobeyed and self._unobeyed[0].number <= told.obeyed:
-            self._unobeyed.popleft()
+        self._worked = True
+        self._was_obeyed(told.obeyed)
         event = ev.decode_event(told.line)
         if told.number:
             if told.number <= self._heard:
@@ -241,6 +258,35 @@ class Proxy:
             self.emit(found)
         if told.number:
             self._send(ms.Heard(told.number))
+
+    def _was_obeyed(self, number: int) -> None:
+        while self._unobeyed and self._unobeyed[0][0] <= number:
+            self._unobeyed.popleft()
+
+    def _put_back(self, obeyed: int) -> None:
+        """Commands after number ``obeyed`` are given again, each when what it needs is there."""
+        self._was_obeyed(obeyed)
+        given, self._unobeyed = [command for _, command in self._unobeyed], deque()
+        self._shipping.put_back(given)
+
+    def _refused(self, refused: ms.Refused) -> None:
+        host = self.place.host
+        if not refused.passing:
+            raise RemoteError(f"{host} refuses: {refused.sentence}", remedy="Mend that, and train again")
+        self._up = False
+        self._shipping.clear()
+        self._put_back(refused.obeyed)
+        if self._refused_at is None:
+            self._say(
+                "error",
+                f"{host} cannot store what is sent there: {refused.sentence}. It is tried again every half "
+                "minute, and what runs there goes on.",
+            )
+            state = self._last_state
+            state = state if state.state != "idle" else ev.StateChanged("preparing")
+            self.emit(replace(state, detail=f"{host} cannot store what is sent there."))
+        self._refused_at, self._link_refused = time.monotonic(), True
+        self._retry_at = self._refused_at + WAITS[-1]
 
     def _end(self, ended: ms.Ended) -> None:
         if ended.status:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -38,7 +38,8 @@ class Shipping:
     Parameters
     ----------
     number
-        Makes an order of a command; it is remembered until it is obeyed.
+        Makes an order of a command as it is sent; the command as it was given is remembered until it is
+        obeyed.
     copied
         Whether the other end has a copy of the project; else nothing but commands travels.
     """
@@ -48,7 +49,7 @@ class Shipping:
         place: Place,
         project: Project,
         emit: Callable[[ev.Event], None],
-        number: Callable[[ev.Command], ms.Order],
+        number: Callable[[ev.Command, ev.Command], ms.Order],
         *,
         copied: bool,
     ) -> None:
@@ -64,6 +65,7 @@ class Shipping:
         self._held: list[Held] = []
         self._watched: tuple[str, ...] = ()
         self._root, self._up = "", False
+        self._looked = False
         self._listed: set[str] = set()
         self._told_at = self._listed_at = 0.0
         self._unreadable: set[str] = set()
@@ -75,8 +77,8 @@ class Shipping:
         self._up = False
         self._outbox.clear()
 
-    def meet(self, welcome: ms.Welcome, begin: ms.Begin, orders: Sequence[ms.Order]) -> None:
-        """The other end is there: bring it up to date, let it begin, repeat ``orders``."""
+    def meet(self, welcome: ms.Welcome, begin: ms.Begin) -> None:
+        """The other end is there: bring it up to date, let it begin."""
         self._root, self._up = welcome.root, True
         outbox = self._outbox
         outbox.meet(welcome.files)
@@ -89,7 +91,7 @@ class Shipping:
             if stale := self._stale(welcome.files):
                 outbox.put(ms.Gone(tuple(stale)))
             self._catch_up()
-        outbox.put(begin, *orders)
+        outbox.put(begin)
         self._release()
 
     def step(self, send: Send) -> bool:
@@ -106,7 +108,7 @@ class Shipping:
     def order(self, command: ev.Command) -> None:
         """Send a command as soon as what it needs is there."""
         if self._copied:
-            if isinstance(command, ev.Reload):
+            if isinstance(command, ev.Reload) or not self._looked:  # what it needs has to be known
                 self._look_up()
             self._drop_held(command)
             needed = self._needed(command)
@@ -117,15 +119,27 @@ class Shipping:
                 return
         self._send(command)
 
+    def put_back(self, commands: Iterable[ev.Command]) -> None:
+        """Hold ``commands``, given before those that wait and not obeyed: what they need may be lost with
+        the connection. Of a kind that takes back its like, the later one counts.
+        """
+        later, self._held = self._held, []
+        for command in commands:
+            self._drop_held(command)
+            self._held.append(Held(command, self._needed(command) if self._copied else set()))
+        newer = {type(held.command) for held in later} & {ev.Watch, ev.Train, ev.Segment}
+        self._held = [held for held in self._held if type(held.command) not in newer] + later
+
     def _send(self, command: ev.Command) -> None:
+        sent = command
         if isinstance(command, ev.Train) and command.start is not None:
-            command = self._with_start(command, Path(command.start))
+            sent = self._with_start(command, Path(command.start))
         if not self._up:
-            self._number(command)  # it is repeated when the other end is there
+            self._number(sent, command)  # it is repeated when the other end is there
             return
         if self._copied:
             self._catch_up()
-        self._outbox.put(self._number(command))
+        self._outbox.put(self._number(sent, command))
 
     def _catch_up(self) -> None:
         """Annotations, and the document if it has changed."""
@@ -164,7 +178,7 @@ class Shipping:
     # ------------------------------------------------------------ images
 
     def _look_up(self) -> None:
-        self._images = self._cargo.look_up()
+        self._images, self._looked = self._cargo.look_up(), True
         self._sort_images()
         fresh = self._cargo.unreadable.keys() - self._unreadable
         self._unreadable |= fresh

@@ -9,8 +9,18 @@ import time
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from pccs.errors import PccsError, ProtocolError, disk_words
-from pccs.events import Beat, Event, Finished, ModelsChanged, Noticed, Snapshot, StateChanged, encode
+from pccs.errors import PccsError, ProtocolError, disk_remedy, disk_words
+from pccs.events import (
+    Beat,
+    Event,
+    Finished,
+    ModelsChanged,
+    Noticed,
+    Snapshot,
+    StateChanged,
+    decode_command,
+    encode,
+)
 from pccs.remote import messages as ms
 from pccs.remote.bank import Entry
 from pccs.remote.copy import send_file
@@ -41,6 +51,8 @@ class Visit:
         self._incoming = Incoming()
         self._begun = threading.Event()
         self._open = True
+        self._deaf = False
+        """Whether the disk has refused what the owner sent: what follows would not fit to what is there."""
         self._beat: Beat | None = None
         self._marks = 0
         self._pushed: tuple[str, ...] = ()
@@ -80,12 +92,10 @@ class Visit:
     def _read(self) -> None:
         try:
             while (frame := ms.read_message(self._in)) is not None:
-                self._obey(*frame)
-        except (PccsError, OSError) as error:
-            words = disk_words(error) if isinstance(error, OSError) else str(error)
-            print(f"the connection ends: {words}", flush=True)
-            with contextlib.suppress(OSError):
-                self._send(ms.Refused(words))
+                if not self._deaf or self._makes_sense(frame[0]):
+                    self._try(*frame)
+        except PccsError as error:
+            self._refuse(str(error))
         finally:
             self.undo()
             self.close()
@@ -94,6 +104,27 @@ class Visit:
             self._socket.close()
             self.over.set()
             self.keeper.left(self)
+
+    def _try(self, message: ms.Message, body: bytes) -> None:
+        try:
+            self._obey(message, body)
+        except OSError as error:
+            self._deaf = True
+            self._refuse(f"{disk_words(error)}. {disk_remedy(error)}", passing=True)
+            if self.keeper.has_worker:
+                self._begun.set()  # what it says can be heard all the same
+
+    def _refuse(self, why: str, *, passing: bool = False) -> None:
+        with contextlib.suppress(OSError):
+            self._send(ms.Refused(why, passing, self.keeper.obeyed))
+        self.keeper.note(f"refused what the owner sent: {why}")
+
+    @staticmethod
+    def _makes_sense(message: ms.Message) -> bool:
+        """Whether it may be obeyed though not all before it was."""
+        if isinstance(message, ms.Order):
+            return isinstance(decode_command(message.line), ms.NEEDS_NOTHING)
+        return isinstance(message, ms.Heard | ms.Marked)
 
     def _obey(self, message: ms.Message, body: bytes) -> None:
         keeper = self.keeper

@@ -19,6 +19,9 @@ from queue import SimpleQueue
 import psutil
 import pytest
 
+from pccs.project import Project
+from pccs.remote.identity import identity
+
 ROOT = Path(__file__).parents[3]
 SSHD = shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
 NEEDED = ("ssh", "ssh-keygen")
@@ -39,10 +42,16 @@ def free_port() -> int:
 
 
 class Relay:
-    """Passes connections on to ``port``; adds ``delay`` seconds each way, and can be cut."""
+    """Passes connections on to ``port``; adds ``delay`` seconds each way, and can be cut.
+
+    Attributes
+    ----------
+    rate
+        Bytes per second each way at most.
+    """
 
     def __init__(self, port: int) -> None:
-        self.delay = 0.0
+        self.delay, self.rate = 0.0, 1e12
         self._port, self._down = port, False
         self._flowing = threading.Event()
         self._flowing.set()
@@ -105,7 +114,7 @@ class Relay:
             with contextlib.suppress(OSError):
                 while True:
                     due, data = waiting.get()
-                    time.sleep(max(0.0, due - time.monotonic()))
+                    time.sleep(max(0.0, due - time.monotonic()) + len(data) / self.rate)
                     self._flowing.wait()
                     if not data:
                         target.shutdown(socket.SHUT_WR)
@@ -125,6 +134,10 @@ class Server:
     cache: Path
     log: Path
     pids: set[int] = field(default_factory=set)
+
+    def copy_of(self, project: Project) -> Path:
+        """Where the copy of a project is."""
+        return self.cache / "napari-pccs" / "remote" / identity(project) / project.path.name
 
     def left(self) -> list[psutil.Process]:
         """Keepers and workers of this server that run."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
 import os
 import socket
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import pytest
@@ -20,7 +23,7 @@ from pccs import events as ev
 from pccs.errors import PccsError, ProtocolError, RemoteError
 from pccs.images import probe, read_planes
 from pccs.project import Project
-from pccs.remote import bank, files, visit, words
+from pccs.remote import bank, files, proxy, visit, words
 from pccs.remote import messages as ms
 from pccs.remote.agree import plan
 from pccs.remote.arrivals import Arrivals
@@ -29,6 +32,8 @@ from pccs.remote.cargo import Cargo
 from pccs.remote.copy import Copy
 from pccs.remote.keeper import Keeper
 from pccs.remote.place import Place
+from pccs.remote.proxy import Proxy
+from pccs.remote.shipping import Shipping
 
 
 def stepped(step: int) -> ev.Stepped:
@@ -347,6 +352,183 @@ def test_the_document_there_names_the_copies_and_only_what_has_come(sample_proje
     cargo.meet({f"{name}.r0009.tif": "x"})
     assert "cells_30" not in cargo.look_up()
     assert "cells_30" in cargo.unreadable
+
+
+# -------------------------------------------------------------- shipping
+
+
+class Shipped:
+    """What a project's shipping sends and tells; the other end is at ``meet``."""
+
+    def __init__(self, project: Project) -> None:
+        self.told: list[ev.Event] = []
+        self.given: list[ev.Command] = []
+        self.shipping = Shipping(Place("lab"), project, self.told.append, self._number, copied=True)
+
+    def _number(self, sent: ev.Command, given: ev.Command) -> ms.Order:
+        self.given.append(given)
+        return ms.Order(len(self.given), ev.encode(sent))
+
+    def meet(self) -> list[str]:
+        """Names of what is sent, one after the other: files, and the words of orders."""
+        self.shipping.meet(ms.Welcome("/there", "new", 0, {}, {}), ms.Begin())
+        sent: list[str] = []
+
+        def send(message: ms.Message, body: bytes) -> None:
+            if isinstance(message, ms.Part):
+                sent.append(message.path)
+            elif isinstance(message, ms.Order):
+                sent.append(json.loads(message.line)["cmd"])
+            else:
+                sent.append(type(message).__name__)
+
+        while self.shipping.step(send):
+            pass
+        return sent
+
+
+def test_what_is_ordered_before_there_is_a_connection_waits_for_its_images(sample_project: Project) -> None:
+    shipped = Shipped(sample_project)
+    shipped.shipping.order(ev.Watch(("cells_30",)))
+    shipped.shipping.order(ev.Train())
+    assert not shipped.given
+    sent = shipped.meet()
+    at = sent.index
+    image = next(path for path in sent if path.endswith("cells_30.png"))
+    assert at("Begin") < at(image) < at("watch") < at("train"), "what is on screen is looked at first"
+    annotated = {f"{name}.png" for name in sample_project.annotated_items()}
+    there = {path.rpartition("/")[2] for path in sent[: at("train")]}
+    assert annotated <= there
+    documents = [place for place, path in enumerate(sent) if path == "project.json"]
+    assert any(at(image) < place < at("train") for place in documents)
+
+
+def test_what_was_not_obeyed_is_given_again_with_what_it_needs(sample_project: Project) -> None:
+    shipped = Shipped(sample_project)
+    shipped.shipping.order(ev.Watch(("cells_31",)))
+    shipped.shipping.put_back([ev.Watch(("cells_30",)), ev.Train(), ev.Pause(), ev.Train(preset="pccs")])
+    sent = shipped.meet()
+    assert [word for word in sent if word in ("watch", "pause", "train")] == ["pause", "watch", "train"]
+    given = [command for command in shipped.given if not isinstance(command, ev.Reload)]
+    assert given == [ev.Pause(), ev.Watch(("cells_31",)), ev.Train(preset="pccs")]
+    assert not [event for event in shipped.told if isinstance(event, ev.Finished)]
+
+
+def test_a_stop_takes_back_a_training_that_was_lost_before_it(sample_project: Project) -> None:
+    shipped = Shipped(sample_project)
+    shipped.shipping.put_back([ev.Train(), ev.Stop()])
+    assert "train" not in shipped.meet()
+    assert [type(event) for event in shipped.told] == [ev.Finished, ev.StateChanged]
+
+
+# ------------------------------------------------------- a disk that refuses
+
+
+class Line:
+    """A connection of which every frame is kept."""
+
+    version: str | None = pccs.__version__
+    problem, status = "", 0
+
+    def __init__(self) -> None:
+        self.frames: list[ms.Message] = []
+        self.closed = False
+
+    def send(self, message: ms.Message, body: bytes = b"") -> None:
+        self.frames.append(message)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def said(self) -> str:
+        return "Connection to lab closed"
+
+    def orders(self) -> list[ev.Command]:
+        """The commands that went through."""
+        return [ev.decode_command(f.line) for f in self.frames if isinstance(f, ms.Order)]
+
+
+class Elsewhere:
+    """A proxy of ``project``, and the lines it has had."""
+
+    def __init__(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.told: list[ev.Event] = []
+        self.lines: list[Line] = []
+        monkeypatch.setattr(proxy, "Link", self._line)
+        self.proxy = Proxy(Place("lab"), project, self.told.append, SimpleQueue())
+        self.proxy._connect()
+
+    def _line(self, *_: object) -> Line:
+        self.lines.append(Line())
+        return self.lines[-1]
+
+    def receive(self, message: ms.Message | None) -> None:
+        """Something comes through the newest line; then all that is to go goes."""
+        self.proxy._receive(self.lines[-1], message, b"")  # type: ignore[arg-type]
+        while self.proxy._up and self.proxy._shipping.step(self.proxy._send):
+            pass
+
+    def words(self) -> list[str]:
+        return [event.message for event in self.told if isinstance(event, ev.Noticed)]
+
+
+@pytest.fixture
+def elsewhere(sample_project: Project, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    return Elsewhere(sample_project, monkeypatch)
+
+
+def welcome(state: ms.State, obeyed: int) -> ms.Welcome:
+    return ms.Welcome("/there", state, obeyed, {}, {})
+
+
+def test_what_needs_nothing_goes_at_once_though_the_disk_there_is_full(elsewhere: Elsewhere) -> None:
+    elsewhere.receive(welcome("new", 0))
+    elsewhere.proxy._obey(ev.Labels("cells_30", 1))
+    elsewhere.receive(ms.Refused("No space left", passing=True))
+    line = elsewhere.lines[0]
+    elsewhere.proxy._obey(ev.Pause())
+    elsewhere.proxy._obey(ev.Labels("cells_31", 1))
+    assert line.orders()[-1] == ev.Pause()
+    number = max(frame.number for frame in line.frames if isinstance(frame, ms.Order))
+    elsewhere.receive(ms.Told(1, ev.encode(ev.StateChanged("paused")), number))
+    elsewhere.receive(ms.Mark(3))
+    assert ms.Marked(3) in line.frames, "what comes from there is taken"
+    elsewhere.proxy._connect()
+    elsewhere.receive(welcome("working", number))
+    again = [command for command in elsewhere.lines[1].orders() if not isinstance(command, ev.Reload)]
+    assert set(again) == {ev.Labels("cells_30", 1), ev.Labels("cells_31", 1)}, "obeyed is Pause alone"
+    elsewhere.receive(ms.Refused("No space left", passing=True, obeyed=number))
+    assert len(elsewhere.words()) == 1, "it is said once"
+
+
+def test_a_line_that_ends_after_a_refusal_is_no_loss(elsewhere: Elsewhere) -> None:
+    elsewhere.receive(welcome("new", 0))
+    elsewhere.receive(ms.Refused("No space left", passing=True))
+    elsewhere.receive(None)
+    assert not any("is lost" in words for words in elsewhere.words())
+
+
+def test_a_keeper_that_never_began_is_begun_at_the_next_connection(elsewhere: Elsewhere) -> None:
+    elsewhere.receive(welcome("new", 0))
+    elsewhere.receive(ms.Refused("No space left", passing=True))
+    elsewhere.proxy._connect()
+    elsewhere.receive(welcome("new", 0))
+    assert any(isinstance(frame, ms.Begin) for frame in elsewhere.lines[1].frames)
+    elsewhere.receive(ms.Told(1, ev.encode(ev.StateChanged("idle")), 0))
+    elsewhere.receive(None)
+    elsewhere.proxy._connect()
+    elsewhere.receive(welcome("new", 0))
+    assert not any(isinstance(frame, ms.Begin) for frame in elsewhere.lines[2].frames), "that one went down"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_log_on_a_full_disk_does_not_end_a_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = open("/dev/full", "w")  # noqa: SIM115 - closing it fails
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        Keeper.note("it ends")
+    with contextlib.suppress(OSError):
+        full.close()
 
 
 # ----------------------------------------------------------------- words

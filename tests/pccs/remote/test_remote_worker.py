@@ -84,7 +84,7 @@ def test_training_elsewhere_survives_a_cut_a_killed_window_and_a_reboot(
     picture = ears.all(ev.Snapshot)[0]
     assert project.read_snapshot(picture.path).shape[1:] == project.shape("cells_30")
     assert ears.all(ev.Ready)[0].device.endswith(", on lab")
-    (copy,) = server.cache.glob("napari-pccs/remote/*/cells.pccs")
+    copy = server.copy_of(project)
     assert len(list((copy.parent / "images").iterdir())) == len(project.sources)
 
     paint(project, "cells_30", 1)
