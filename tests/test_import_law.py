@@ -15,7 +15,7 @@ ENGINE, PLUGIN = ROOT / "src" / "pccs", ROOT / "napari_pccs"
 GUI = {"qtpy", "PyQt5", "PyQt6", "PySide2", "PySide6", "napari", "vispy", "magicgui", "pyqtgraph", "superqt"}
 
 LAYERS = (
-    ("errors", "config", "events", "atomic", "labels", "interpreter"),
+    ("errors", "config", "events", "atomic", "npy", "labels", "interpreter"),
     ("images", "tidy"),
     ("project",),
     ("samples", "suggest", "worker", "remote"),  # of the worker only the client's side, see TORCH_FREE

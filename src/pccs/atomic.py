@@ -44,9 +44,11 @@ def writing(path: Path) -> Iterator[Path]:
         yield temporary
         _flush_file(temporary)
         _replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):  # the drive may be gone; what went wrong first is what must be told
             temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary), temporary):
+            error.filename = str(path)  # a write that fails names no file, and nobody knows the temporary one
         raise
     _flush_folder(path.parent)
 

@@ -9,10 +9,11 @@ import sys
 import tempfile
 import time
 import traceback
+from errno import ENOSPC
 from importlib import metadata
 from pathlib import Path
 
-from pccs.errors import PccsError, is_out_of_memory
+from pccs.errors import PccsError, disk_remedy, disk_words, is_out_of_memory
 
 WRONG_INPUT, BUG, INTERRUPTED = 2, 1, 130
 
@@ -30,10 +31,9 @@ def status_of(error: BaseException, *, show_traceback: bool = False) -> int:
     if isinstance(error, PccsError):
         _say(f"pccs: {error}")
         return WRONG_INPUT
-    if isinstance(error, OSError) and error.filename is not None:
-        _say(
-            f"pccs: {error.filename}: the system refused ({error.strerror}). Check the place and its rights."
-        )
+    if isinstance(error, OSError) and (error.filename is not None or error.errno == ENOSPC):
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"pccs: {where}the system refused ({disk_words(error)}). {disk_remedy(error)}.")
         return WRONG_INPUT
     if is_out_of_memory(error):
         _say("pccs: memory ran out. Close other programs, or work on fewer or smaller images at a time.")

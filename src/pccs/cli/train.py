@@ -21,7 +21,7 @@ from pccs.cli.failures import status_of
 from pccs.cli.options import add_device, add_project, positive, reading, seconds
 from pccs.cli.progress import Progress, duration
 from pccs.config import PRESETS, preset, setting_names
-from pccs.errors import ConfigError
+from pccs.errors import ConfigError, TrainingError, disk_remedy, disk_words
 
 if TYPE_CHECKING:
     from pccs.project import Project
@@ -126,6 +126,12 @@ def _as_member(options: argparse.Namespace) -> int:
 
 def _tell_end(session: Session | None, stopped: _Flag) -> int:
     if session is not None:
+        if session.refused is not None:
+            raise TrainingError(
+                f"the newest steps are not on disk ({disk_words(session.refused)})",
+                path=session.trainer.run.path,
+                remedy=f"{disk_remedy(session.refused)}, and train again to go on from what was saved",
+            )
         print(_summary(session, interrupted=bool(stopped)))
         print(session.trainer.run.path)
     return 0
@@ -140,8 +146,7 @@ def _alone(project: Project, options: argparse.Namespace, stopped: _Flag) -> Ses
         while not session.complete and not stopped:
             session.step()
         progress.tell("Saving.")
-        session.save()
-        session.trainer.run.set_status("kept")
+        session.save(last=True)
     return session
 
 
@@ -150,10 +155,7 @@ def _together(team: Team, project: Project, options: argparse.Namespace, stopped
         return _session(trainer, sentence, options, progress, team.size)
 
     with project.worker_lock() if team.leads else nullcontext(), Progress() as progress:
-        session = train_team.train(team, project, _wish(options), session_of, stopped.__bool__)
-        if session is not None:
-            session.trainer.run.set_status("kept")
-    return session
+        return train_team.train(team, project, _wish(options), session_of, stopped.__bool__)
 
 
 def _wish(options: argparse.Namespace) -> Wish:

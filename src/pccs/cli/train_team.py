@@ -125,7 +125,7 @@ def train(
             raise
         raise SystemExit(2) from None
     if session is not None:
-        session.save()
+        session.save(last=True)
     team.leave()
     return session
 

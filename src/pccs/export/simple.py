@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
+from PIL import Image
 
-from pccs.atomic import writing
+from pccs.atomic import write_bytes, writing
 from pccs.errors import ExportError
 from pccs.export.base import axes_of, file_stem
 from pccs.export.sheet import Block, Sheet, square_tiles
 from pccs.images import disassemble, write_tiff
 from pccs.images.write import write_tiff_tiles
 from pccs.labels import LabelClass
+from pccs.npy import write_npy
 from pccs.project import Source
 
 
@@ -75,10 +78,9 @@ class PngWriter(TiffWriter):
 
 
 def _save_png(path: Path, plane: NDArray[Any]) -> None:
-    from skimage.io import imsave  # slow to load, and every start passes here
-
-    with writing(path) as temporary:
-        imsave(temporary, plane, check_contrast=False)
+    memory = BytesIO()
+    Image.fromarray(np.ascontiguousarray(plane)).save(memory, "png")
+    write_bytes(path, memory.getvalue())
 
 
 class NpyWriter:
@@ -96,8 +98,7 @@ class NpyWriter:
         self._write(source, array)
 
     def _write(self, source: Source, array: NDArray[Any]) -> None:
-        with writing(self._folder / f"{file_stem(source)}.npy") as temporary, temporary.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
+        write_npy(self._folder / f"{file_stem(source)}.npy", array)
 
     def write_rows(self, sheet: Sheet, blocks: Iterator[Block]) -> None:
         """Write a result as it comes, each class where it belongs."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pccs.atomic import write_json
-from pccs.errors import ExportError, PccsError
+from pccs.errors import ExportError, PccsError, disk_remedy, disk_words
 from pccs.export.base import Progress, Writer
 from pccs.export.by_rows import check_rows, default_memory, whole_bytes, write_by_rows
 from pccs.export.formats import CHECKS, FORMATS
@@ -139,8 +139,8 @@ def _disk_trouble(source: Source) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = f"the results of {source.stem!r} cannot be written ({error.strerror or error})"
-        raise ExportError(what, remedy="Free some space, or choose another folder") from error
+        what = f"the results of {source.stem!r} cannot be written ({disk_words(error)})"
+        raise ExportError(what, remedy=f"{disk_remedy(error)}, or choose another folder") from error
 
 
 class _Ticker:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pccs.atomic import writing
 from pccs.errors import ProjectError
 from pccs.labels import Raster
+from pccs.npy import write_npy
 from pccs.project.items import Item
 from pccs.project.revisions import Entry, RevisionIndex
 
@@ -95,8 +95,7 @@ class SnapshotStore:
         rev = newest.rev + 1 if newest else 1
         units = round(float(array[1].mean()) / 255 * _UNITS)
         name = f"{item.key}.r{rev:04d}.u{units:04d}.s{step}.{run.replace('.', '-')}.npy"
-        with writing(self._folder / name) as temporary, temporary.open("wb") as file:
-            np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+        write_npy(self._folder / name, array)
         self._index.add(name)
         self._index.prune(item.key, KEEP)
         self._index.changed_here(before)
@@ -106,8 +105,7 @@ class SnapshotStore:
         """Write a part under a name that is no snapshot's."""
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with writing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+        write_npy(path, array)
         return path
 
     def _ref(self, entry: Entry) -> SnapshotRef:

@@ -346,7 +346,7 @@ class Worker:
     def _stop(self) -> None:
         """End training, unless that would lose what the disk has refused."""
         session = self._session
-        saved = session is not None and session.save()
+        saved = session is not None and session.save(last=True)
         if session is not None and (saved or not session.hold()):
             self._keep(saved=saved)
 
@@ -355,9 +355,8 @@ class Worker:
         if session is None:
             return
         trainer = session.trainer
-        saved = session.save() if saved is None else saved
+        saved = session.save(last=True) if saved is None else saved
         if saved:
-            trainer.run.set_status("kept")
             with contextlib.suppress(OSError):  # the checkpoint is there; this is a copy for later
                 keep_model(self.project, trainer.predictor(), asked=False)
         message = (

@@ -64,7 +64,9 @@ class Session:
         self._validated = trainer.last_validation
         self._skipped = 0
         self._runaway = Runaway()
-        self._saved, self._refused = time.monotonic(), False
+        self._saved = time.monotonic()
+        self.refused: OSError | None = None
+        """Why the newest checkpoint is not on disk."""
         self._pace = deque([(self._saved, trainer.step_count)], maxlen=_PACE_OVER)
 
     def renew_predictor(self) -> None:
@@ -160,19 +162,22 @@ class Session:
         if self._earlier is not None:
             self.renew_predictor()
 
-    def save(self) -> bool:
-        """Write a checkpoint; a full disk is told, and does not end training.
+    def save(self, *, last: bool = False) -> bool:
+        """Write a checkpoint, and after the ``last`` that the run is kept; a full disk is told, and does not
+        end training.
 
         Weights that are no numbers any more are never written over ones that are.
         """
-        self._saved, self._refused = time.monotonic(), False
+        self._saved, self.refused = time.monotonic(), None
         if not sound(self.trainer):
             self.emit(Noticed("warning", "The newest steps are not saved: they led to no numbers."))
             return False
         try:
             self.trainer.save()
+            if last:
+                self.trainer.run.set_status("kept")
         except OSError as error:
-            self._refused = True
+            self.refused = error
             self.emit(
                 Noticed(
                     "error", f"The checkpoint could not be saved: {disk_words(error)}. {disk_remedy(error)}."
@@ -183,7 +188,7 @@ class Session:
 
     def hold(self) -> bool:
         """Pause instead of ending, once, where the disk has refused to save; whether that was so."""
-        if self.held or not self._refused:
+        if self.held or self.refused is None:
             return False
         self.held = self.paused = True
         self.emit(
