@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from napari_pccs import messages, ui
+from napari_pccs import ui
 from napari_pccs.report import LONGEST, report, short_lines, without_paths
 from pccs.events import Noticed
 from pccs.project import Project
@@ -131,44 +130,3 @@ def test_folders_of_the_project_go_even_with_blanks_in_them(tmp_path: Path) -> N
 
 def test_a_line_is_bounded() -> None:
     assert short_lines("a" * 1000 + "\nb") == "a" * LONGEST + "…\nb"
-
-
-def shown_messages() -> list[Any]:
-    """Those of napari, in a window that is there to be seen."""
-    from qtpy.QtWidgets import QApplication
-
-    return [w for w in QApplication.allWidgets() if type(w).__name__ == "NapariQtNotification"]
-
-
-@pytest.fixture
-def seen(docked: PccsPanel, qtbot: Any) -> Iterator[PccsPanel]:
-    window = docked.window()
-    assert window is not None
-    window.show()
-    qtbot.waitUntil(window.isVisible)
-    yield docked
-    for message in shown_messages():
-        message.close()
-    window.hide()
-
-
-def test_old_messages_do_not_pile_up_in_a_window_behind_others(seen: PccsPanel, qtbot: Any) -> None:
-    for number in range(8):
-        seen.session.say("info", f"sentence {number}")
-    qtbot.waitUntil(lambda: sum(message.isVisible() for message in shown_messages()) == messages.SHOWN)
-
-
-def test_a_long_sentence_is_shown_whole(seen: PccsPanel, qtbot: Any) -> None:
-    sentence = "/a/path/em.h5: it cannot be read as HDF5 (a reason that takes a while to tell)." * 3
-    seen.session.say("error", sentence)
-    seen.session.say("info", "Short.")
-    (long,) = (w for w in shown_messages() if w.message.text() == sentence)
-    (short,) = (w for w in shown_messages() if w.message.text() == "Short.")
-    qtbot.waitUntil(lambda: bool(long.property("expanded")))
-    qtbot.waitUntil(lambda: long.height() >= long.sizeHint().height())
-    assert not short.property("expanded")
-    for widget in (long, short):  # as in a window that is in front
-        widget.timer.start(widget.DISMISS_AFTER)
-        messages._unfold(widget, widget.message.text())
-    assert long.timer.interval() == messages.READING * len(sentence)
-    assert short.timer.interval() == short.DISMISS_AFTER
