@@ -26,6 +26,7 @@ def opened(qtbot: Any) -> Iterator[tuple[Plot, list[str]]]:
     plot.show_corrected([("first", 0.5), ("second", 0.9)])
     plot.show()
     qtbot.waitExposed(plot)
+    qtbot.waitUntil(lambda: bool(hover(plot, plot._top, 52.0, 0.6)))  # all is where it will be
     yield plot, names
     plot.close()
 

@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import tifffile
 from full_disk import fill, small_disk
@@ -60,8 +61,15 @@ class Near:
         assert not self._thread.is_alive()
 
 
+def kill_what_is_left(folder: Path) -> None:
+    """Keepers and workers below ``folder``: after a test that failed they would work for a day."""
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(folder) in word for word in process.info["cmdline"] or ()):
+            process.kill()
+
+
 @pytest.fixture
-def near(server: Server, sample_project: Project) -> Iterator[Callable[..., Near]]:
+def near(server: Server, sample_project: Project, tmp_path: Path) -> Iterator[Callable[..., Near]]:
     started: list[Near] = []
 
     def start(folder: str = "") -> Near:
@@ -69,9 +77,12 @@ def near(server: Server, sample_project: Project) -> Iterator[Callable[..., Near
         return started[-1]
 
     yield start
-    for one in started:
-        one.end()
-    until(lambda: not server.left())
+    try:
+        for one in started:
+            one.end()
+        until(lambda: not server.left())
+    finally:
+        kill_what_is_left(tmp_path)
 
 
 @pytest.mark.timeout(300)

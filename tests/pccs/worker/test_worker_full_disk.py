@@ -96,7 +96,7 @@ def test_training_does_not_begin_on_a_full_disk_and_begins_with_room(
 ) -> None:
     ballast = fill(disk)
     told.client.send(ev.Train(settings=small))
-    told.next(ev.Finished, "The system refused: No space left on device. Make room on that disk", after=0)
+    told.next(ev.Finished, "json: No space left on device. Make room on that disk", after=0)
     told.client.send(ev.Segment())
     told.next(ev.Finished, "segment", after=0)
     ballast.unlink()
