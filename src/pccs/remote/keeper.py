@@ -183,11 +183,11 @@ class Keeper:
         """Start the worker, unless it is there or has been."""
         with self._guard:
             if self._client is None:
-                self._client = client = WorkerClient(self.project, device=device)
+                client = WorkerClient(self.project, device=device)
                 client.events.connect(self._heard)
                 client.ended.connect(self._note_end)
                 client.start()
-                self._beaten = time.monotonic()
+                self._client, self._beaten = client, time.monotonic()
 
     def obey(self, number: int, line: str) -> None:
         """Pass a command on, once."""

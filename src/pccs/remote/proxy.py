@@ -145,7 +145,7 @@ class Proxy:
             if not self._up and not self._link_refused:
                 self._leave("is not connected, and was not told to end")
                 return
-            self._leave_at = time.monotonic() + LEAVE_TIME
+            self._leave_at, self._retry_at = time.monotonic() + LEAVE_TIME, None
         elif self._told_of_loss and isinstance(command, ev.Stop | ev.Cancel | ev.Pause):
             self._say("info", f"{self.place.host} is told so as soon as it is connected again.")
         self._shipping.order(command)
@@ -296,7 +296,7 @@ class Proxy:
 
     def _down(self, link: Link) -> None:
         """The connection is gone, or never came about."""
-        self._link, was_up, self._up = None, self._up, False
+        self._link, was_up, self._up, self._link_refused = None, self._up, False, False
         said, status = link.said(), link.status
         link.close()
         self._arrivals.forget()

@@ -501,6 +501,24 @@ def test_what_needs_nothing_goes_at_once_though_the_disk_there_is_full(elsewhere
     assert len(elsewhere.words()) == 1, "it is said once"
 
 
+def test_closing_is_obeyed_though_the_disk_there_is_full(elsewhere: Elsewhere) -> None:
+    elsewhere.receive(welcome("new", 0))
+    elsewhere.receive(ms.Refused("No space left", passing=True))
+    elsewhere.proxy._obey(ev.Shutdown())
+    assert elsewhere.lines[0].orders()[-1] == ev.Shutdown()
+    assert elsewhere.proxy._retry_at is None, "its last words come through this line"
+    elsewhere.receive(ms.Ended(0, "The worker has ended.", ""))
+    assert elsewhere.proxy._status == 0
+
+
+def test_closing_does_not_wait_for_a_line_that_is_gone(elsewhere: Elsewhere) -> None:
+    elsewhere.receive(welcome("new", 0))
+    elsewhere.receive(ms.Refused("No space left", passing=True))
+    elsewhere.receive(None)
+    elsewhere.proxy._obey(ev.Shutdown())
+    assert elsewhere.proxy._status == 0
+
+
 def test_a_line_that_ends_after_a_refusal_is_no_loss(elsewhere: Elsewhere) -> None:
     elsewhere.receive(welcome("new", 0))
     elsewhere.receive(ms.Refused("No space left", passing=True))
