@@ -50,6 +50,7 @@ class Keeper:
         self.project = root
         self.obeyed = 0
         self.ended: tuple[int, str] | None = None
+        self.end_was_told = False
         self._owner = ""
         self._client: WorkerClient | None = None
         self._visit: Visit | None = None
@@ -85,6 +86,8 @@ class Keeper:
             if self._visit is not None:
                 return False
             if self._asked_to_end and (self._client is None or self.ended is not None):
+                return True
+            if self.ended is not None and self.end_was_told:
                 return True
             patience = self._patience if self._client is not None else min(self._patience, IDLE)
             return time.monotonic() - self._lost > patience
@@ -151,6 +154,7 @@ class Keeper:
             client.kill()
         if client is not None and not client.alive:
             self._client, self.bank, end, self.ended = None, Bank(), self.ended, None
+            self.end_was_told = False
             if end is not None and end[0]:
                 self.bank.put(Noticed("warning", end[1]))
         else:

@@ -186,6 +186,7 @@ class Visit:
             elif (end := self.keeper.ended) is not None:
                 self._sync()
                 self._send(self._last_words(*end))
+                self.keeper.end_was_told = True
                 self.over.wait(10)  # the owner leaves when it has heard
                 return
 

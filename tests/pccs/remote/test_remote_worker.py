@@ -186,6 +186,7 @@ def test_a_project_on_a_shared_drive_is_not_copied(
     assert ears.ends[0][0] == 2
     assert f"on lab: {there}/project.json: the project file is damaged" in ears.ends[0][1]
     assert {p.name for p in there.iterdir()} == {"project.json", "worker.log"}, "nothing is copied"
+    until(lambda: not server.left())
     nowhere = Place("lab", sys.executable, shared=f"{tmp_path}=/nowhere")
     with pytest.raises(RemoteError, match="there is no project in this folder of the other computer"):
         Proxy(nowhere, sample_project, lambda event: None, SimpleQueue()).run()
