@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 from qtpy.QtCore import QRect, QTimer
@@ -33,7 +34,8 @@ def tell(level: str, sentence: str) -> None:
     shown = _shown()
     _close_old(shown)
     if shown and shown[-1].message.text() == sentence:
-        _place(shown[-1])
+        with suppress(AttributeError):  # in a napari that is made another way it stays where that shows it
+            _place(shown[-1])
 
 
 def _shown() -> list[Any]:

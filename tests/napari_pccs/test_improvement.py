@@ -76,3 +76,13 @@ def test_curves_read_from_disk_carry_the_time() -> None:
     training.changed(StateChanged("training", "r"))
     assert training.seconds == 380.0
     assert training.stalled
+
+
+def test_a_training_that_is_held_instead_of_ended_can_be_ended_again() -> None:
+    training = TrainingFacts()
+    training.changed(StateChanged("training", "r"))
+    training.ending = "keep"
+    training.changed(StateChanged("training", "r", "unlabelled images are helping"))
+    assert training.ending == "keep", "it has not answered yet"
+    training.changed(StateChanged("paused", "r"))
+    assert training.ending == ""

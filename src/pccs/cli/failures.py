@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import platform
 import sys
 import tempfile
 import time
 import traceback
-from errno import ENOSPC
 from importlib import metadata
 from pathlib import Path
 
 from pccs.errors import PccsError, disk_remedy, disk_words, is_out_of_memory
 
 WRONG_INPUT, BUG, INTERRUPTED = 2, 1, 130
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""Nothing else is wrong with a disk of which the system says this, though it names no file."""
 
 
 def status_of(error: BaseException, *, show_traceback: bool = False) -> int:
@@ -31,7 +33,7 @@ def status_of(error: BaseException, *, show_traceback: bool = False) -> int:
     if isinstance(error, PccsError):
         _say(f"pccs: {error}")
         return WRONG_INPUT
-    if isinstance(error, OSError) and (error.filename is not None or error.errno == ENOSPC):
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _FULL):
         where = f"{error.filename}: " if error.filename else ""
         _say(f"pccs: {where}the system refused ({disk_words(error)}). {disk_remedy(error)}.")
         return WRONG_INPUT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
@@ -99,7 +100,14 @@ def test_the_keyboard_and_the_system_are_no_bugs(pccs, monkeypatch):
     monkeypatch.setattr(pccs_cli_doctor(), "run", interrupted)
     assert pccs("doctor", status=130).sentence == "Interrupted."
     monkeypatch.setattr(pccs_cli_doctor(), "run", refused)
-    assert "/some/place: the system refused (Permission denied)" in pccs("doctor", status=2).sentence
+    said = "/some/place: the system refused (Permission denied). Check that you may write there."
+    assert said in pccs("doctor", status=2).sentence
+
+    def full(options):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr(pccs_cli_doctor(), "run", full)
+    assert "pccs: the system refused (Disk quota exceeded). Your share" in pccs("doctor", status=2).sentence
 
 
 # ---------------------------------------------------------------- progress

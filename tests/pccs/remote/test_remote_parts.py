@@ -539,6 +539,16 @@ def test_a_keeper_that_never_began_is_begun_at_the_next_connection(elsewhere: El
     assert not any(isinstance(frame, ms.Begin) for frame in elsewhere.lines[2].frames), "that one went down"
 
 
+def test_what_a_keeper_takes_after_its_disk_refused_something() -> None:
+    def order(command: ev.Command) -> ms.Order:
+        return ms.Order(1, ev.encode(command))
+
+    fit: list[ms.Message] = [ms.Heard(1), ms.Marked(1), order(ev.Pause()), order(ev.Shutdown())]
+    unfit: list[ms.Message] = [ms.Part("a", 0, True), ms.Gone(("a",)), ms.Begin(), order(ev.Train())]
+    assert all(visit.Visit._makes_sense(message) for message in fit)
+    assert not any(visit.Visit._makes_sense(message) for message in unfit)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_a_log_on_a_full_disk_does_not_end_a_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
     full = open("/dev/full", "w")  # noqa: SIM115 - closing it fails

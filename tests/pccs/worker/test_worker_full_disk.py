@@ -85,10 +85,12 @@ def test_a_second_stop_ends_it_without_the_newest_steps(
     told.client.send(ev.Train(settings=small))
     told.next(ev.Stepped, after=0)
     fill(disk)
+    told.client.send(ev.Stop())
+    told.client.send(ev.Resume())  # whoever goes on is asked anew
     for _ in range(2):
         told.client.send(ev.Stop())
     told.next(ev.Finished, "only what was saved before is kept", after=0)
-    assert told.count(ev.Noticed, "paused instead of ended") == 1
+    assert told.count(ev.Noticed, "paused instead of ended") == 2
 
 
 def test_training_does_not_begin_on_a_full_disk_and_begins_with_room(

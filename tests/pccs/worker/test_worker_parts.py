@@ -22,7 +22,7 @@ from pccs.worker.begin import Wish, begin
 from pccs.worker.loop import Worker
 from pccs.worker.segmenting import SegmentTask
 from pccs.worker.training import Session
-from pccs.worker.watch import FIRST_STEP, PAUSE, FairShare, Watchlist
+from pccs.worker.watch import FIRST_STEP, PAUSE, REFUSED, FairShare, Watchlist
 
 # ------------------------------------------------------------------ begin
 
@@ -122,6 +122,14 @@ def test_the_first_snapshot_of_a_training_does_not_wait_for_one_of_the_last():
     watch.begin()
     assert watch.due(101.0, FIRST_STEP)
     assert watch.next_item() == "a"
+
+
+def test_a_prediction_that_the_disk_refused_is_tried_again_after_a_while():
+    watch = Watchlist()
+    watch.set(("a",))
+    watch.refused(100.0)
+    assert not watch.due(100.0 + REFUSED - 0.1, FIRST_STEP)
+    assert watch.due(100.0 + REFUSED, FIRST_STEP)
 
 
 def test_two_kinds_of_work_share_the_time():
