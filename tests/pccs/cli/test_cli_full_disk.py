@@ -54,6 +54,7 @@ def test_masks_for_which_there_is_no_room(
     leave(disk, 12_000)
     done = pccs("segment", trained, "-o", disk / "out", "--format", fmt, "--uncertainty", status=2)
     assert "No space left on device). Make room on that disk, or choose another folder." in done.sentence
+    assert all(path.stat().st_size for path in (disk / "out").rglob("*") if path.is_file()), "none is half"
 
 
 def test_training_that_cannot_be_saved_says_so_at_its_end_and_goes_on_with_room(

@@ -21,6 +21,7 @@ from pccs.worker import loop
 from pccs.worker.begin import Wish, begin
 from pccs.worker.loop import Worker
 from pccs.worker.segmenting import SegmentTask
+from pccs.worker.snapshots import Snapshots
 from pccs.worker.training import Session
 from pccs.worker.watch import FIRST_STEP, PAUSE, REFUSED, FairShare, Watchlist
 
@@ -217,6 +218,26 @@ def test_a_watched_item_that_cannot_be_predicted_does_not_end_training(discs, tr
     (warning,) = (e.message for e in told if isinstance(e, ev.Noticed) and e.level == "warning")
     assert "nosuch is not predicted any more" in warning
     assert [e.outcome for e in told if isinstance(e, ev.Finished)] == ["kept"]
+
+
+def test_a_disk_that_refuses_predictions_is_told_once_until_it_takes_them(discs, trainer, monkeypatch):
+    for _ in range(FIRST_STEP):
+        trainer.step()
+    trainer.save()
+    tries, write = [], Snapshots.whole
+
+    def refusing(self, predictor, item, step):
+        tries.append(item)
+        if len(tries) in (1, 2, 4):
+            raise OSError(28, "No space left on device")
+        write(self, predictor, item, step)
+
+    monkeypatch.setattr(Snapshots, "whole", refusing)
+    monkeypatch.setattr("pccs.worker.watch.REFUSED", 0.0)
+    monkeypatch.setattr("pccs.worker.watch.PAUSE", 0.0)
+    told = run_worker(discs, ev.Watch(("d2",)), ev.Train(), until=lambda e: len(tries) > 4)
+    warnings = [e.message for e in told if isinstance(e, ev.Noticed) and e.level == "warning"]
+    assert [words.partition(":")[0] for words in warnings] == ["Predictions are not saved now"] * 2
 
 
 def test_what_is_on_screen_is_predicted_anew_after_a_cancel(discs, trainer):
